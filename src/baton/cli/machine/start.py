@@ -3,6 +3,7 @@
 Each step looks first whether it is done already, so that a second `up` disturbs nothing that runs.
 """
 
+from __future__ import annotations
 
 import json
 import os
