@@ -1,0 +1,1 @@
+"""Settings: ``common`` for all, and one module for each place where Loci runs."""

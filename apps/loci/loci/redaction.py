@@ -1,0 +1,45 @@
+"""Keeps tokens, codes and genotypes out of the log, whoever writes them there."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+HIDDEN = "[redacted]"
+
+_SECRET_NAMES = r"access_token|refresh_token|client_secret|code_verifier|code|state|authorization|password|csrfmiddlewaretoken"
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
+    (re.compile(rf"(?i)([\"']?\b(?:{_SECRET_NAMES})[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;}}\"']+)"), rf"\1{HIDDEN}"),
+    # The API's tokens are 32 hexadecimal letters, ids of people 16.
+    (re.compile(r"(?i)\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b"), HIDDEN),
+    # “rs12913832: AG”, "i3000001","value":"II" and rows of a raw file
+    (
+        re.compile(r"(?i)\b((?:rs|i)\d{3,}\b[^A-Za-z\n]{1,12}(?:(?:value|call|genotype|allele)\W{1,5})?)(?-i:[ACGTDI_-]{1,2})(?![A-Za-z])"),
+        rf"\1{HIDDEN}",
+    ),
+    (re.compile(r"(?i)([\"']?\b(?:genome|genotype|call|allele)[\"']?\s*[=:]\s*[\"']?)(?-i:[ACGTDI_-]+)"), rf"\1{HIDDEN}"),
+)
+
+
+def redact(text: str) -> str:
+    """``text`` without anything that looks like a credential, a person's id or a genotype."""
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class RedactingFilter(logging.Filter):
+    """Redacts a record's message, arguments included."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), None
+        return True
+
+
+class RedactingFormatter(logging.Formatter):
+    """Redacts tracebacks too, which a filter does not see."""
+
+    def formatException(self, ei: Any) -> str:
+        return redact(super().formatException(ei))
