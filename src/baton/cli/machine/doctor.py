@@ -105,16 +105,16 @@ def isolation(is_root: bool) -> Iterator[Finding]:
         Finding("machine.sandbox", Level.WARNING, lacking, "apt-get install bubblewrap; see docs/reference/findings.md")
         for lacking in sandbox.ability().missing
     )
-    kind = cgroups.kind()
-    if is_root and kind == "none":
+    version = cgroups.hierarchy().version
+    if is_root and version == 0:
         yield Finding(
             "machine.cgroups",
             Level.WARNING,
             "No cgroup hierarchy with memory and pids controllers is writable: apps have no memory limit.",
             "Mount cgroup2 at /sys/fs/cgroup, or start the machine with systemd's default.",
         )
-    else:
-        yield Finding("machine.cgroups", Level.OK, f"Limits on memory and processes use cgroups ({kind}).")
+    elif version:
+        yield Finding("machine.cgroups", Level.OK, f"Limits on memory and processes use cgroups v{version}.")
 
 
 def disk(home: Home, settings: Settings) -> Finding:
