@@ -98,7 +98,8 @@ class Source(Record):
     """Where a client puts a tarball before it asks for a build."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
-    secret = models.CharField(max_length=64, unique=True)  # digest of the token in its URLs
+    size = models.BigIntegerField(null=True)  # bytes; null until it is uploaded
+    checksum = models.CharField(max_length=80, blank=True)  # SHA256:<hex>
 
 
 class Slug(Record):
@@ -132,7 +133,6 @@ class Build(Record):
     slug = models.ForeignKey(Slug, null=True, on_delete=models.SET_NULL)
     release = models.ForeignKey("Release", null=True, on_delete=models.SET_NULL, related_name="builds")
     buildpacks = models.JSONField(default=list)
-    output_secret = models.CharField(max_length=64, unique=True)
     error = models.CharField(max_length=200, blank=True)
 
 
@@ -151,7 +151,6 @@ class Release(Record):
     user = models.ForeignKey(User, on_delete=models.PROTECT)
     slug = models.ForeignKey(Slug, null=True, on_delete=models.SET_NULL, related_name="releases")
     sealed_config = models.TextField()  # the config vars it runs with, one sealed JSON object
-    output_secret = models.CharField(max_length=64, unique=True)
 
     class Meta:
         ordering = ["version"]
@@ -191,7 +190,6 @@ class Domain(Record):
 
 class LogSession(Record):
     app = models.ForeignKey(App, on_delete=models.CASCADE)
-    secret = models.CharField(max_length=64, unique=True)
     lines = models.PositiveIntegerField(default=100)
     tail = models.BooleanField(default=False)
     dyno = models.CharField(max_length=50, blank=True)
@@ -201,7 +199,8 @@ class LogSession(Record):
 class Operation(Record):
     """One thing being done to an app: written before it acts, closed when it is finished or undone.
 
-    At most one is open an app; its owner (process id and that process's start time) tells whether it is alive.
+    At most one build and one other change are open an app: a long build keeps nobody from scaling or from setting
+    a config var. Its owner (process id and that process's start time) tells whether it is alive.
     """
 
     class Kind(models.TextChoices):
@@ -225,6 +224,11 @@ class Operation(Record):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["app"], condition=Q(ended_at__isnull=True), name="one_open_operation_an_app"
+                fields=["app"], condition=Q(ended_at__isnull=True, kind="build"), name="one_open_build_an_app"
+            ),
+            models.UniqueConstraint(
+                fields=["app"],
+                condition=Q(ended_at__isnull=True) & ~Q(kind="build"),
+                name="one_open_change_an_app",
             ),
         ]
