@@ -1,0 +1,79 @@
+"""nginx takes the sockets it is given, and gives none of them up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from baton.route.door import RoutedApp
+from tests.route.conftest import HOST, Running, answering, wait_for
+
+
+def workers_of(door: Running) -> set[int]:
+    """The processes in nginx's group that are not its master."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        pid = int(status.parent.name)
+        if int(fields[2]) == door.process.pid and pid != door.process.pid and fields[0] != "Z":
+            found.add(pid)
+    return found
+
+
+def inodes(path: str) -> list[str]:
+    return [line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(path)]
+
+
+def test_it_serves_from_the_sockets_it_inherited_and_opens_none_of_its_own(door: Running) -> None:
+    door.app(answering())
+    assert door.get()[2] == b"hello"
+    wait_for(lambda: len(workers_of(door)) == 2, "both workers")
+    inherited = {os.fstat(one.fileno()).st_ino for one in door.listening}
+    for pid in workers_of(door):
+        held = {os.stat(f"/proc/{pid}/fd/{name}").st_ino for name in os.listdir(f"/proc/{pid}/fd") if int(name) > 2}
+        assert inherited <= held
+
+
+def test_a_killed_master_is_replaced_on_the_same_sockets(door: Running) -> None:
+    door.app(answering())
+    old = workers_of(door)
+    door.process.kill()
+    door.process.wait()
+    assert door.get()[2] == b"hello", "its workers go on serving"
+    group = door.process.pid
+    door.start()
+    os.killpg(group, signal.SIGQUIT)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in old), "the orphans to go")
+    for _ in range(20):
+        assert door.get()[2] == b"hello"
+
+
+@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL])
+def test_page_sockets_answer_again_after_nginx_ended_and_came_back(door: Running, how: signal.Signals) -> None:
+    door.process.send_signal(how)
+    door.process.wait()
+    for code in ("h10", "h14", "h80", "h81"):
+        assert door.door.home.page_socket(code).is_socket(), code
+    door.start()
+    door.point(door.door.home.page_socket("h80"))
+    assert door.get()[0] == 503
+
+
+def test_a_reload_takes_up_a_new_host_and_loses_no_queued_connection(door: Running) -> None:
+    door.app(answering())
+    assert door.get(host="new.example")[0] == 404
+    added = replace(door.door, apps=(*door.door.apps, RoutedApp("ba9876543210", "new", ("new.example",))))
+    door.app(answering(b"new"), key="ba9876543210")
+    assert door.front.apply(added)
+    assert door.get(host="new.example")[2] == b"new"
+    assert door.get(host=HOST)[2] == b"hello"
+    assert not door.front.apply(added), "the same document is not taken up twice"
+    assert isinstance(door.connect(), socket.socket)
