@@ -3,7 +3,8 @@
 In: a kind, a version and perhaps a flaw. Out: a tree, as a mapping of file names to their text.
 
 Every application answers `/` (version, setting and the request's nonce as JSON), `/slow` (the same after two
-seconds) and `/echo` (the digest of the POST body); `uvicorn` also echoes on the WebSocket `/ws`.
+seconds) and `/echo` (the digest of the POST body). `uvicorn` also echoes on the WebSocket `/ws`, and the WSGI
+ones take as long as `/wait?ms=` says.
 """
 
 from benchmarks.apps.trees import (

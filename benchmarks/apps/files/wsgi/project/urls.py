@@ -15,4 +15,9 @@ def slow(request: HttpRequest) -> HttpResponse:
     return root(request)
 
 
-urlpatterns = [path("", root), path("slow", slow), path("echo", root)]
+def wait(request: HttpRequest) -> HttpResponse:
+    time.sleep(min(float(request.GET.get("ms", "0")), 10_000) / 1000)
+    return root(request)
+
+
+urlpatterns = [path("", root), path("slow", slow), path("echo", root), path("wait", wait)]
