@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "baton.control.apps.ControlConfig",
 ]
 MIDDLEWARE = [
+    "baton.control.api.rawpath.RawPath",
     "django.middleware.security.SecurityMiddleware",
 ]
 ROOT_URLCONF = "baton.control.urls"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from baton.control.api.routes import routes
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = routes
+handler400 = "baton.control.api.frame.bad_request"
+handler404 = "baton.control.api.frame.not_found"
+handler500 = "baton.control.api.frame.failed"
