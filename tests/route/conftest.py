@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,7 @@ class Upstream:
         self.requests: list[bytes] = []
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(path))
+        path.chmod(0o666)
         self.socket.listen(128)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -165,12 +167,13 @@ class Running:
         self.process.send_signal(signal.SIGHUP)
 
     def start(self) -> None:
+        self.process = subprocess.Popen(self.front.argv, start_new_session=True, **self.inheritance())
+        self.front.settle()
+
+    def inheritance(self) -> dict[str, Any]:
         descriptors = [one.fileno() for one in self.listening]
         environment = {**os.environ, "NGINX": "".join(f"{number};" for number in descriptors)}
-        self.process = subprocess.Popen(
-            self.front.argv, env=environment, pass_fds=descriptors, start_new_session=True, stderr=subprocess.PIPE
-        )
-        self.front.settle()
+        return {"env": environment, "pass_fds": descriptors}
 
     def stop(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -234,8 +237,6 @@ def run_door(door: Door, nginx: Nginx) -> Running:
     front = FrontDoor(door.home, nginx, lambda: running.reload())
     front.write(door)
     listening = [listen_on(spec) for spec in sockets(door)]
-    for code in ("h10", "h14", "h80", "h81"):
-        door.home.page_socket(code).chmod(0o666)
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.bind(str(door.home.router_log_socket))
     door.home.router_log_socket.chmod(0o666)

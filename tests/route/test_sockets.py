@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,10 +28,6 @@ def workers_of(door: Running) -> set[int]:
         if int(fields[2]) == door.process.pid and pid != door.process.pid and fields[0] != "Z":
             found.add(pid)
     return found
-
-
-def inodes(path: str) -> list[str]:
-    return [line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(path)]
 
 
 def test_it_serves_from_the_sockets_it_inherited_and_opens_none_of_its_own(door: Running) -> None:
@@ -65,6 +63,34 @@ def test_page_sockets_answer_again_after_nginx_ended_and_came_back(door: Running
     door.start()
     door.point(door.door.home.page_socket("h80"))
     assert door.get()[0] == 503
+
+
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen(sys.argv[2:], pass_fds=[int(n) for n in sys.argv[1].split(",")], start_new_session=True)
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGTERM])
+def test_page_sockets_outlive_an_nginx_whose_parent_has_gone(door: Running, how: signal.Signals) -> None:
+    door.stop()
+    inherited = door.inheritance()
+    numbers = ",".join(map(str, inherited["pass_fds"]))
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, numbers, *door.front.argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **inherited
+    ) as parent:
+        assert parent.stdout
+        master = int(parent.stdout.readline())
+        door.front.settle()
+        parent.kill()
+    os.kill(master, how)
+    wait_for(lambda: not Path(f"/proc/{master}").exists() or " Z " in Path(f"/proc/{master}/stat").read_text(), "nginx to end")
+    door.start()
+    door.point(door.door.home.page_socket("h80"))
+    assert door.get()[0] == 503
+    assert "code=H80" in door.router_line()
 
 
 def test_a_reload_takes_up_a_new_host_and_loses_no_queued_connection(door: Running) -> None:

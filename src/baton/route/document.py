@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from baton.route import routerlog
-from baton.route.door import PAGE_SOCKETS, Certificate, Door, RoutedApp, endpoint
+from baton.route.door import PAGE_SOCKETS, Certificate, Door, RoutedApp, endpoint, page_listener
 from baton.route.errors import DoorError
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
@@ -252,7 +252,7 @@ def _map(source: str, target: str, cases: dict[str, str]) -> Iterator[str]:
 def _pages(door: Door) -> Iterator[str]:
     """The servers behind the page sockets; they answer anything with their page and their code."""
     for code in PAGE_SOCKETS:
-        listen = f"listen {_quoted(f'unix:{door.home.page_socket(code)}')}"
+        listen = f"listen {_quoted(f'unix:{page_listener(door.home, code)}')}"
         yield "server {"
         yield f"    {listen} default_server;"
         yield "    access_log off;"

@@ -65,7 +65,15 @@ class Door:
 def sockets(door: Door) -> tuple[str, ...]:
     """What nginx must find listening, as `tcp:ADDRESS:PORT` and `unix:PATH`, in the document's own words."""
     tcp = [f"tcp:{endpoint(address)}" for address in (door.http, door.https) if address]
-    return (*tcp, *(f"unix:{door.home.page_socket(code)}" for code in PAGE_SOCKETS))
+    return (*tcp, *(f"unix:{page_listener(door.home, code)}" for code in PAGE_SOCKETS))
+
+
+def page_listener(home: Home, code: str) -> Path:
+    """Where nginx listens for a page; `home.page_socket(code)` is a second name (a hard link) of the same socket.
+
+    An nginx that has outlived its parent unlinks the sockets it inherited when it ends. The second name stays.
+    """
+    return home.page_socket(code).with_suffix(".nginx")
 
 
 def endpoint(address: tuple[str, int]) -> str:

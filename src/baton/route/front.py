@@ -18,7 +18,7 @@ from pathlib import Path
 from baton.base.paths import Home
 from baton.route import pages
 from baton.route.document import DIGEST_HOST, digest_of, document
-from baton.route.door import PAGE_SOCKETS, Door
+from baton.route.door import PAGE_SOCKETS, Door, page_listener
 from baton.route.errors import DocumentRefused, DoorError, NginxMissing, NotSettled
 
 OLDEST = (1, 22, 0)
@@ -84,7 +84,11 @@ class FrontDoor:
         return True
 
     def settle(self, within: float = 10) -> None:
-        """Waits until nginx answers with the written document. Raises NotSettled after `within` seconds."""
+        """Waits until nginx answers with the written document, after a start as after a reload.
+
+        Also gives the page sockets the name that apps are pointed to. Raises NotSettled after `within` seconds.
+        """
+        publish_page_sockets(self.home)
         wanted = digest_of(self.home.front_document.read_text())
         deadline = time.monotonic() + within
         agreed = 0
@@ -145,6 +149,19 @@ def version_of(binary: Path) -> tuple[int, int, int] | None:
         return None
     found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", done.stderr + done.stdout)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def publish_page_sockets(home: Home) -> None:
+    """Links `home.page_socket(code)` to what nginx listens on, connectable by its workers."""
+    for code in PAGE_SOCKETS:
+        listener, public = page_listener(home, code), home.page_socket(code)
+        if not listener.is_socket() or (public.exists() and public.samefile(listener)):
+            continue
+        listener.chmod(0o666)
+        scratch = public.with_name(f"{public.name}.{os.getpid()}")
+        scratch.unlink(missing_ok=True)
+        scratch.hardlink_to(listener)
+        scratch.replace(public)
 
 
 def served_digest(home: Home, timeout: float = 2) -> str | None:
