@@ -70,13 +70,19 @@ def test_every_dependency_says_what_it_replaces() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
     names = {re.split(r"[\[<>=~!]", line)[0] for line in wanted}
-    assert not {name for name in names if not name.startswith(("types-", "django-stubs-ext")) and name not in page}
+    assert not {
+        name for name in names if not name.startswith(("types-", "django-stubs-ext")) and name not in page
+    }
 
 
 def test_the_project_names_no_package_registry_and_no_path_of_a_workplace() -> None:
-    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"))]
+    hosts = [
+        ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"))
+    ]
     paths = ["/" + "work/", "/" + "root/.pyenv"]
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
     for name in filter(None, listed.split("\0")):
         path = ROOT / name
         if path.is_file() and not path.is_symlink():

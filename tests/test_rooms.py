@@ -46,7 +46,9 @@ def test_every_room_says_what_it_is_for() -> None:
     for folder in sorted((ROOT / "src/baton").iterdir()):
         if (folder / "__init__.py").exists():
             docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
-            assert docstring and len(docstring.splitlines()) >= 3, f"{folder.name}: no three lines on what it is for"
+            assert docstring and len(docstring.splitlines()) >= 3, (
+                f"{folder.name}: no three lines on what it is for"
+            )
 
 
 def test_only_machine_commands_of_the_command_line_reach_below_http() -> None:

@@ -35,7 +35,9 @@ class Settings:
 
     def web_url(self, name: str) -> str:
         """The address of an app behind the front door."""
-        scheme, port, usual = ("https", self.https_port, 443) if self.https_port else ("http", self.http_port, 80)
+        scheme, port, usual = (
+            ("https", self.https_port, 443) if self.https_port else ("http", self.http_port, 80)
+        )
         return f"{scheme}://{name}.{self.domain}{'' if port == usual else f':{port}'}/"
 
     @classmethod
@@ -52,7 +54,10 @@ class Settings:
         return cls(**{name: _typed(name, value) for name, value in values.items()})  # type: ignore[arg-type]
 
     def save(self, home: Home) -> None:
-        lines = [f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}" for name, value in asdict(self).items()]
+        lines = [
+            f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
+            for name, value in asdict(self).items()
+        ]
         path = settings_file(home)
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".new")
@@ -68,7 +73,9 @@ def _read(path: Path) -> dict[str, object]:
     try:
         found = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise SettingError(f"{path} should be TOML, and can't be read: {error}", f"Mend or remove {path}.") from error
+        raise SettingError(
+            f"{path} should be TOML, and can't be read: {error}", f"Mend or remove {path}."
+        ) from error
     known = {field.name for field in fields(Settings)}
     unknown = sorted(set(found) - known)
     if unknown:

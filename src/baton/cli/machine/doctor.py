@@ -82,7 +82,7 @@ def tool(wanted: Tool, found: str | None) -> Finding:
 
 
 def front_door() -> Finding:
-    from baton.route.door import find_nginx
+    from baton.route.front import find_nginx
 
     try:
         nginx = find_nginx()
@@ -102,7 +102,12 @@ def isolation(is_root: bool) -> Iterator[Finding]:
             "For production run bin/up as root: each app then has its own Unix user and its own limits.",
         )
     yield from (
-        Finding("machine.sandbox", Level.WARNING, lacking, "apt-get install bubblewrap; see docs/reference/findings.md")
+        Finding(
+            "machine.sandbox",
+            Level.WARNING,
+            lacking,
+            "apt-get install bubblewrap; see docs/reference/findings.md",
+        )
         for lacking in sandbox.ability().missing
     )
     version = cgroups.hierarchy().version
@@ -136,7 +141,9 @@ def running(home: Home) -> Iterator[Finding]:
     except (BatonError, OSError):
         yield Finding("machine.supervisor", Level.ERROR, "Baton is not running.", "baton up")
         return
-    yield Finding("machine.supervisor", Level.OK, f"The supervisor answers and has {len(status['apps'])} apps.")
+    yield Finding(
+        "machine.supervisor", Level.OK, f"The supervisor answers and has {len(status['apps'])} apps."
+    )
     settings = Settings.load(home)
     yield _reaches("machine.control", "control", f"{settings.control_url}/schema")
     if settings.http_port:
@@ -148,7 +155,10 @@ def _reaches(id_: str, what: str, url: str) -> Finding:
         answer = httpx.get(url, timeout=5, trust_env=False)
     except httpx.HTTPError as error:
         return Finding(
-            id_, Level.ERROR, f"{what} should answer at {url}, and does not ({type(error).__name__}).", "baton up"
+            id_,
+            Level.ERROR,
+            f"{what} should answer at {url}, and does not ({type(error).__name__}).",
+            "baton up",
         )
     return Finding(id_, Level.OK, f"{what} answers at {url} ({answer.status_code}).")
 

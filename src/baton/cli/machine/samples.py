@@ -155,8 +155,12 @@ def commit_files(sample: Sample, tree: Path) -> str:
     who = ("-c", "user.name=Baton", "-c", "user.email=baton@localhost", "-c", "commit.gpgsign=false")
     for argv in (["init", "--quiet", "--initial-branch=main"], ["add", "--all", "--force"]):
         subprocess.run(["git", *argv], cwd=tree, env=env, check=True)
-    subprocess.run(["git", *who, "commit", "--quiet", "-m", f"{sample.name} as shipped"], cwd=tree, env=env, check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tree, env=env, check=True, capture_output=True, text=True)
+    subprocess.run(
+        ["git", *who, "commit", "--quiet", "-m", f"{sample.name} as shipped"], cwd=tree, env=env, check=True
+    )
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=tree, env=env, check=True, capture_output=True, text=True
+    )
     return head.stdout.strip()
 
 

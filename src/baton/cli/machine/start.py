@@ -20,6 +20,7 @@ import httpx
 from baton.base.errors import BatonError
 from baton.base.paths import Home
 from baton.base.settings import Settings, settings_file
+from baton.cli.errors import CliError
 from baton.run.client import Supervisor
 from baton.run.specs import ServiceSpec
 
@@ -27,7 +28,9 @@ START_SECONDS = 60
 POLL_SECONDS = 0.05
 
 
-class MachineError(BatonError):
+class MachineError(CliError):
+    """The machine could not be brought to what was asked; the message carries the end of the log."""
+
     code = "cli.machine"
 
 
@@ -163,7 +166,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], what: str, log_path: Path, seconds: float = START_SECONDS) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, log_path: Path, seconds: float = START_SECONDS
+) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
