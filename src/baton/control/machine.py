@@ -1,0 +1,33 @@
+"""The machine that control runs on: its home, its settings, its supervisor."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from baton.base.paths import Home
+from baton.base.settings import Settings
+
+if TYPE_CHECKING:
+    from baton.run.client import Supervisor
+
+
+def home() -> Home:
+    return settings.HOME  # type: ignore[no-any-return]
+
+
+def options() -> Settings:
+    return settings.BATON  # type: ignore[no-any-return]
+
+
+def supervisor() -> Supervisor:
+    from baton.run.client import Supervisor
+
+    return Supervisor(home())
+
+
+def is_root() -> bool:
+    """Whether apps and builds can have Unix users of their own."""
+    return os.geteuid() == 0
