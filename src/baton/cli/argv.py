@@ -35,7 +35,8 @@ class Grammar:
 
 def canonical(words: Sequence[str], grammar: Grammar) -> list[str]:
     """The line in one form: the command's own name first. Raises UnknownCommand."""
-    before, rest = _leading_options(words, frozenset().union(*grammar.values.values()))
+    every = frozenset[str]().union(*grammar.values.values())
+    before, rest = _leading_options(words, every, until=_HELP + _VERSION)
     if rest and rest[0] in _HELP:
         before, rest = [*before, "--help"], rest[1:]
     if rest and rest[0] in _VERSION:
@@ -77,14 +78,12 @@ def similar(word: str, names: Iterable[str], limit: int = 3) -> list[str]:
     return get_close_matches(word.lower(), sorted(names), n=limit, cutoff=0.65)
 
 
-def _leading_options(words: Sequence[str], values: Set[str]) -> tuple[list[str], list[str]]:
+def _leading_options(
+    words: Sequence[str], values: Set[str], until: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Options with their values, and what follows from the first word that is none, or is in `until`."""
     options, rest = list[str](), list(words)
-    while (
-        rest
-        and rest[0].startswith("-")
-        and rest[0] not in ("--", "-")
-        and rest[0] not in _VERSION + _HELP[1:]
-    ):
+    while rest and rest[0].startswith("-") and rest[0] not in ("--", "-", *until):
         taken = 2 if rest[0] in values else 1
         options += rest[:taken]
         rest = rest[taken:]

@@ -99,7 +99,7 @@ def dump(credentials: Credentials) -> str:
 
 
 def load(path: Path) -> Credentials:
-    """What the file says; empty without one. Raises CredentialsError when others can read it, or no one can."""
+    """What the file says; empty without one. Raises CredentialsError, also when others can read it."""
     try:
         mode = path.stat().st_mode
         text = path.read_text()

@@ -31,7 +31,7 @@ def remote_url(server: str, app: str) -> str:
 def helper_commands(server: str, executable: Sequence[str]) -> tuple[list[str], ...]:
     """What makes git ask `baton` for this server's password, and nobody else.
 
-    The empty value first: it drops the helpers set for every server, which would be offered the token to keep.
+    The empty value first: it drops helpers set for every server, which would be offered the token to keep.
     """
     key = helper_key(server)
     value = f"!{shlex.join([*executable, 'git:credentials'])}"

@@ -43,7 +43,10 @@ def find(
     known: Set[str],
     preferred: str | None = None,
 ) -> Target:
-    """The app meant. `remotes`: None outside a repository; `preferred`: git's `baton.remote`. Raises UsageError."""
+    """The app meant. `remotes`: None outside a repository; `preferred`: git's `baton.remote`.
+
+    Raises UsageError.
+    """
     named = app or (None if remote else environ.get("BATON_APP") or environ.get("HEROKU_APP"))
     if named:
         return Target(checked(named))

@@ -166,7 +166,7 @@ class Output:
 
     @contextmanager
     def action(self, what: Line) -> Iterator[Action]:
-        """`Creating ⬢ x... done` around what takes a while; a spinner and the time where there is a terminal."""
+        """`Creating ⬢ x... done` around what takes a while; a spinner and the time on a terminal."""
         step = Action()
         label = Text.assemble(what, "...")
         try:

@@ -1,8 +1,8 @@
 """Being attached to a one-off dyno: Heroku's rendezvous protocol, TLS and then raw bytes both ways.
 
 The client sends the secret and a line's end, the server answers with the line `rendezvous`, and from then on
-each byte is the program's. The end of our input is one byte 0x04. The program's exit code comes as a last line
-that the command itself prints (see `with_exit_code`).
+each byte is the program's. The end of our input is one byte 0x04. The program's exit code comes as a last
+line that the command itself prints (see `with_exit_code`).
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def login(
 ) -> None:
     """Sign in, and let git find the password by itself.
 
-    The token is kept in ~/.config/baton/credentials.toml, readable by you alone, and shown to no other server.
+    The token is kept in ~/.config/baton/credentials.toml, readable by you alone. No other server sees it.
     """
     who, password = _asked(session, email)
     api = Api(session.server, None)

@@ -22,7 +22,7 @@ from baton.cli.session import Session
 commands = Registry("Apps")
 
 Name = Annotated[
-    str | None, typer.Argument(metavar="[APP]", help="The app; the same as --app.", show_default=False)
+    str | None, typer.Argument(metavar="APP", help="The app; the same as --app.", show_default=False)
 ]
 
 
@@ -44,7 +44,7 @@ Name = Annotated[
 def create(
     session: Session,
     *,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A name; made up without one.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A name; made up without one.")] = None,
     app: Annotated[str | None, typer.Option("-a", "--app", metavar="NAME", help="The same as NAME.")] = None,
     remote: Annotated[
         str, typer.Option("-r", "--remote", metavar="NAME", help="What to call the git remote.")
@@ -178,9 +178,7 @@ def shell_lines(record: Record) -> list[Line]:
 )
 def open_app(
     session: Session,
-    page: Annotated[
-        str, typer.Argument(metavar="[PATH]", help="A page of the app.", show_default=False)
-    ] = "",
+    page: Annotated[str, typer.Argument(metavar="PATH", help="A page of the app.", show_default=False)] = "",
 ) -> None:
     """Open an app in the browser."""
     app = session.details()

@@ -101,7 +101,7 @@ def set_(session: Session, buildpack: Url, index: Index = None) -> None:
 def remove(
     session: Session,
     buildpack: Annotated[
-        str | None, typer.Argument(metavar="[BUILDPACK]", help="Its name or URL.", show_default=False)
+        str | None, typer.Argument(metavar="BUILDPACK", help="Its name or URL.", show_default=False)
     ] = None,
     index: Index = None,
 ) -> None:

@@ -20,7 +20,7 @@ commands = Registry("Deploys")
 _STATUS_STYLES = {"failed": "bold red", "pending": "yellow", "succeeded": "green"}
 Identity = Annotated[
     str | None,
-    typer.Argument(metavar="[BUILD]", help="Its id; the newest one without it.", show_default=False),
+    typer.Argument(metavar="BUILD", help="Its id; the newest one without it.", show_default=False),
 ]
 
 

@@ -19,7 +19,7 @@ commands = Registry("Config vars")
 
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 Shell = Annotated[bool, typer.Option("-s", "--shell", help="Print NAME=value lines quoted for a shell.")]
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Config vars.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Config vars.")]
 
 
 @commands.command(
@@ -80,7 +80,7 @@ def get(session: Session, names: Names, shell: Shell = False) -> None:
 )
 def set_vars(
     session: Session,
-    pairs_typed: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Config vars.")],
+    pairs_typed: Annotated[list[str], typer.Argument(metavar="NAME=VALUE", help="Config vars.")],
 ) -> None:
     """Set config vars and hand over to dynos that have them."""
     wanted = parse_pairs(pairs_typed)

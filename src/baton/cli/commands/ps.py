@@ -21,7 +21,7 @@ commands = Registry("Dynos")
 _CHANGE = re.compile(r"^(?P<type>[\w-]+)(?:=(?P<exact>\d+)|(?P<relative>[+-]\d+))(?::(?P<size>[\w-]+))?$")
 _STATE_STYLES = {"up": "green", "starting": "yellow", "idle": "dim", "crashed": "bold red"}
 Dyno = Annotated[
-    str | None, typer.Argument(metavar="[DYNO]", help="A dyno (web.1) or a type (web).", show_default=False)
+    str | None, typer.Argument(metavar="DYNO", help="A dyno (web.1) or a type (web).", show_default=False)
 ]
 DynoName = Annotated[
     str | None, typer.Option("-d", "--dyno-name", metavar="DYNO", help="One dyno, like web.1.")
@@ -43,7 +43,7 @@ ProcessType = Annotated[
 def ps(
     session: Session,
     kind: Annotated[
-        str | None, typer.Argument(metavar="[TYPE]", help="Only this type.", show_default=False)
+        str | None, typer.Argument(metavar="TYPE", help="Only this type.", show_default=False)
     ] = None,
 ) -> None:
     """Show an app's dynos."""
@@ -96,7 +96,7 @@ def scale(
     session: Session,
     typed: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TYPE=N[:SIZE]...]", help="Also TYPE+N and TYPE-N.", show_default=False),
+        typer.Argument(metavar="TYPE=N[:SIZE]", help="Also TYPE+N and TYPE-N.", show_default=False),
     ] = None,
 ) -> None:
     """Change how many dynos run; without words, show it."""

@@ -20,7 +20,7 @@ commands = Registry("Deploys")
 _STATUS_STYLES = {"failed": "bold red", "expired": "bold red", "pending": "yellow"}
 Version = Annotated[
     str | None,
-    typer.Argument(metavar="[RELEASE]", help="Like v12; the newest one without it.", show_default=False),
+    typer.Argument(metavar="RELEASE", help="Like v12; the newest one without it.", show_default=False),
 ]
 
 

@@ -25,7 +25,7 @@ commands = Registry("Dynos")
 LARGEST_OUTPUT = 64 * 1024 * 1024
 _NOT_READY = "conflict"
 Program = Annotated[
-    list[str] | None, typer.Argument(metavar="COMMAND...", help="What to run.", show_default=False)
+    list[str] | None, typer.Argument(metavar="COMMAND", help="What to run.", show_default=False)
 ]
 Size = Annotated[
     str | None, typer.Option("-s", "--size", metavar="SIZE", help="The dyno's size, like Standard-2X.")
@@ -41,7 +41,7 @@ Env = Annotated[
 
 @dataclass(frozen=True)
 class Terminal:
-    """What the program is connected to here. `interactive`: both ends are a terminal; the dyno gets one too."""
+    """What the program is connected to. `interactive`: both ends are a terminal, so the dyno gets one too."""
 
     interactive: bool
     kind: str
