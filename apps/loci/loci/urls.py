@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from .views import pages, signin, status
+from .views import files, pages, signin, status
 
 urlpatterns = [
     path("", pages.index, name="index"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("login/", signin.login, name="login"),
     path("receive_code/", signin.receive_code, name="receive-code"),
     path("logout/", signin.logout, name="logout"),
+    path("favicon.ico", files.favicon),
+    path("robots.txt", files.robots),
     path("_status/", status.status, name="status"),
     path("_auth_status/", status.auth_status, name="auth-status"),
     path("admin/", admin.site.urls),

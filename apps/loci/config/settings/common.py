@@ -24,7 +24,7 @@ API_URL = env.str("API_URL", default="").rstrip("/") or "https://api.23andme.com
 API_CLIENT_ID = env.str("API_CLIENT_ID", default="")
 API_CLIENT_SECRET = env.str("API_CLIENT_SECRET", default="")
 API_CA_FILE = env.str("API_CA_FILE", default="")
-API_SCOPE = env.str("API_SCOPE", default="basic names email")
+API_SCOPE = env.str("API_SCOPE", default="basic names")
 API_REDIRECT_PATH = "/receive_code/"
 API_TIMEOUT = (5.0, 15.0)  # seconds to connect, seconds between two bytes of an answer
 

@@ -60,7 +60,8 @@ class Transport:
         self._session = requests.Session()
         # Nothing that one person's answer sets may travel with another person's request.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.verify = ca_file or True
+        # Given with every request: variables of the environment outrank a session's own setting.
+        self._verify = ca_file or True
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=32))
 
@@ -88,6 +89,7 @@ class Transport:
                 self.url(path),
                 headers={"Accept": "application/json", **(headers or {})},
                 timeout=self._timeout,
+                verify=self._verify,
                 allow_redirects=False,
                 stream=True,
                 **options,

@@ -17,8 +17,13 @@ def index(request: HttpRequest) -> HttpResponse:
     """Chromosome 4 for whoever is signed in, and what Loci is for everybody else."""
     grant = grants.current(request)
     if grant is None:
-        return render(request, "loci/landing.html", {"chromosomes": karyogram.illustration()})
+        return render(request, "loci/landing.html", _illustration())
     return _sequence(request, load(request, grant), FIRST_ACCESSION, "loci/hello.html")
+
+
+def _illustration() -> dict[str, object]:
+    drawn = karyogram.illustration()
+    return {"chromosomes": drawn, "first": next(item.accession for item in drawn if item.accession.chromosome == "4")}
 
 
 @require_safe
