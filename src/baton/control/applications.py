@@ -12,7 +12,18 @@ from django.utils import timezone
 
 from baton.base.errors import BatonError
 from baton.base.ids import APP_NAME, random_app_name
-from baton.control import builds, configuration, formations, frontdoor, ledger, machine, operations, releases, repositories, trees
+from baton.control import (
+    builds,
+    configuration,
+    formations,
+    frontdoor,
+    ledger,
+    machine,
+    operations,
+    releases,
+    repositories,
+    trees,
+)
 from baton.control.errors import Conflict, Invalid, NotFound, Refused
 from baton.control.models import App, Domain, User
 from baton.control.operations import Kind
@@ -89,6 +100,11 @@ def destroy(app: App, user: User) -> None:
     with turn(app, Kind.DESTROY, user) as operation:
         _remove(app)
         operation.ended_at = timezone.now()  # its record went with the app's
+
+
+def finish_destroying(app: App) -> None:
+    """What a crash left of an app that was being destroyed or made."""
+    _remove(app)
 
 
 def _remove(app: App) -> None:
@@ -184,15 +200,23 @@ def _route_or_restore(app: App, added: Sequence[str], removed: Sequence[str]) ->
             app.domains.filter(hostname__in=added).delete()
             for name in removed:
                 Domain.objects.get_or_create(app=app, hostname=name)
-        raise Conflict(f"The front door did not take the change, so nothing was changed: {error.message}", error.hint) from error
+        raise Conflict(
+            f"The front door did not take the change, so nothing was changed: {error.message}", error.hint
+        ) from error
 
 
 def checked_hostname(name: str) -> str:
     """Lower case. Raises Invalid."""
     wanted = name.lower().rstrip(".")
     if len(wanted) > 253 or not HOSTNAME.fullmatch(wanted):
-        raise Invalid(f"A domain should be a host name such as www.example.com or *.example.com; found {name[:260]!r}.")
+        raise Invalid(
+            f"A domain should be a host name such as www.example.com or *.example.com; found {name[:260]!r}."
+        )
     domain = machine.options().domain
-    if wanted == domain or wanted.removesuffix(f".{domain}").count(".") == 0 and wanted.endswith(f".{domain}"):
+    if (
+        wanted == domain
+        or (wanted.removesuffix(f".{domain}").count(".") == 0
+        and wanted.endswith(f".{domain}"))
+    ):
         raise Invalid(f"{wanted} belongs to Baton's own domain; rename the app instead.")
     return wanted

@@ -36,14 +36,22 @@ def from_push(app: App, user: User, commit: str, fetch: Fetch, say: Say, gone: C
     return _run(build, (), fetch, say, gone)
 
 
-def from_source(app: App, source_url: str, version: str, user: User, buildpacks: Sequence[str] | None) -> Build:
+def from_source(
+    app: App, source_url: str, version: str, user: User, buildpacks: Sequence[str] | None
+) -> Build:
     """Starts a thread that builds and releases the tar.gz at `source_url`; the record is pending when this returns."""
     sources.check(source_url)
     build = ledger.open_build(app, user, source_url=source_url, version=version)
 
     def work() -> None:
         try:
-            _run(build, tuple(buildpacks or ()), lambda target: sources.fetch(source_url, target), releases.quiet, None)
+            _run(
+                build,
+                tuple(buildpacks or ()),
+                lambda target: sources.fetch(source_url, target),
+                releases.quiet,
+                None,
+            )
         except BatonError as error:
             log.info("build %s of %s: %s", build.id, app.name, error.code)
         except Exception:
@@ -79,7 +87,9 @@ def cancel_of(app: App) -> None:
             _cancelled[build.id].set()
 
 
-def _run(build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, gone: Callable[[], bool] | None) -> Release:
+def _run(
+    build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, gone: Callable[[], bool] | None
+) -> Release:
     output = Output(machine.home(), build.id)
     event = _cancelled.setdefault(build.id, threading.Event())
 
@@ -102,7 +112,9 @@ def _run(build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, gone: 
         output.close()
 
 
-def _in_turn(build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, cancelled: Callable[[], bool]) -> Release:
+def _in_turn(
+    build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, cancelled: Callable[[], bool]
+) -> Release:
     app, user, home = build.app, build.user, machine.home()
     with turn(app, Kind.BUILD, user, build=build, say=say, cancelled=cancelled) as operation:
         try:
@@ -122,7 +134,12 @@ def _in_turn(build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, ca
 
 
 def _build(
-    operation: Operation, build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, cancelled: Callable[[], bool]
+    operation: Operation,
+    build: Build,
+    buildpacks: Sequence[str],
+    fetch: Fetch,
+    say: Say,
+    cancelled: Callable[[], bool],
 ) -> MadeSlug:
     from baton.build.build import build as make_slug
     from baton.build.disk import disk_check
@@ -165,7 +182,9 @@ def _request(build: Build, buildpacks: Sequence[str]) -> BuildRequest:
 def limits() -> Limits:
     settings = machine.options()
     return Limits(
-        memory=settings.build_memory_mb * MEGABYTE, seconds=settings.build_seconds, reserve=settings.disk_reserve_mb * MEGABYTE
+        memory=settings.build_memory_mb * MEGABYTE,
+        seconds=settings.build_seconds,
+        reserve=settings.disk_reserve_mb * MEGABYTE,
     )
 
 

@@ -8,8 +8,7 @@ import threading
 from baton.base.errors import BatonError
 from baton.base.paths import Home
 from baton.control import threads
-from baton.control.models import App, Build, Operation, Release, Slug
-from baton.control.outputs import place
+from baton.control.models import App, Operation, Release
 from baton.control.states import Status
 
 log = logging.getLogger(__name__)
@@ -20,8 +19,16 @@ _lock = threading.Lock()
 
 def kept_slugs() -> set[str]:
     """Ids of the slugs of each app's last releases that served, and of what is being brought."""
-    kept = {str(slug) for slug in Operation.objects.filter(ended_at=None).values_list("build__slug", flat=True) if slug}
-    kept |= {str(slug) for slug in Release.objects.filter(status=Status.PENDING).values_list("slug", flat=True) if slug}
+    kept = {
+        str(slug)
+        for slug in Operation.objects.filter(ended_at=None).values_list("build__slug", flat=True)
+        if slug
+    }
+    kept |= {
+        str(slug)
+        for slug in Release.objects.filter(status=Status.PENDING).values_list("slug", flat=True)
+        if slug
+    }
     for app in App.objects.all():
         served = app.releases.filter(status=Status.SUCCEEDED, slug__isnull=False).order_by("-version")
         distinct = dict.fromkeys(str(slug) for slug in served.values_list("slug", flat=True))

@@ -15,10 +15,12 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 TOTAL_LIMIT = 64 * 1024  # bytes of all names and values, https://devcenter.heroku.com/articles/limits
 RESERVED_PREFIXES = ("__", "HEROKU_")
 # The runner sets these itself.
-RESERVED = frozenset("PORT DYNO HOME LISTEN_FDS LISTEN_PID LISTEN_FDNAMES UVICORN_UDS GRANIAN_UDS".split())
+RESERVED = frozenset(["PORT", "DYNO", "HOME", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "UVICORN_UDS", "GRANIAN_UDS"])
 
 
-def after(config: Mapping[str, str], changes: Mapping[str, str | None], *, ours: bool = False) -> dict[str, str]:
+def after(
+    config: Mapping[str, str], changes: Mapping[str, str | None], *, ours: bool = False
+) -> dict[str, str]:
     """Pure: the config vars after `changes` (None unsets). `ours`: an add-on may set HEROKU_ names. Raises Invalid."""
     result = dict(config)
     for name, value in changes.items():
@@ -57,7 +59,11 @@ def description(before: Mapping[str, str], changes: Mapping[str, str | None]) ->
     """Heroku's words for the release: `Set A, B config vars`, `Remove A config vars`; empty when nothing changes."""
     set_ = sorted(name for name, value in changes.items() if value is not None and before.get(name) != value)
     removed = sorted(name for name, value in changes.items() if value is None and name in before)
-    parts = [f"{verb} {', '.join(names)} config vars" for verb, names in (("Set", set_), ("Remove", removed)) if names]
+    parts = [
+        f"{verb} {', '.join(names)} config vars"
+        for verb, names in (("Set", set_), ("Remove", removed))
+        if names
+    ]
     return shortened(" and ".join(parts))
 
 

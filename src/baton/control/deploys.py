@@ -78,7 +78,9 @@ def set_config(app: App, changes: Mapping[str, str | None], user: User) -> Relea
 
 
 @_order
-def set_addon_config(app: App, changes: Mapping[str, str | None], user: User, description: str) -> Release | None:
+def set_addon_config(
+    app: App, changes: Mapping[str, str | None], user: User, description: str
+) -> Release | None:
     """As set_config for what an add-on owns: HEROKU_ names are allowed, and no release phase runs."""
     return _change_config(app, changes, user, description, ours=True)
 
@@ -94,7 +96,10 @@ def _change_config(
         now = config(app)
         words = description or configuration.description(now, changes)
         return releases.Wanted(
-            current.slug if current else None, configuration.after(now, changes, ours=ours), words, phase=not ours
+            current.slug if current else None,
+            configuration.after(now, changes, ours=ours),
+            words,
+            phase=not ours,
         )
 
     return releases.make(app, user, choose)
@@ -125,7 +130,9 @@ def cancel_build(build: Build, user: User) -> None:
 @_order
 def release_slug(app: App, slug: Slug, user: User, description: str | None = None) -> Release:
     if not slug.path:
-        raise Invalid("The slug has no files: they were not uploaded, or were collected.", "Upload it, or build again.")
+        raise Invalid(
+            "The slug has no files: they were not uploaded, or were collected.", "Upload it, or build again."
+        )
     words = description or f"Deploy {slug.commit[:8] or str(slug.id)[:8]}"
     return releases.make(app, user, lambda current: releases.Wanted(slug, config(app), words))
 
@@ -134,11 +141,16 @@ def release_slug(app: App, slug: Slug, user: User, description: str | None = Non
 def rollback(app: App, release: Release, user: User) -> Release:
     """A new release with the slug and the config vars of an earlier one."""
     if release.app_id != app.id or release.status != Status.SUCCEEDED or release.slug is None:
-        raise Invalid(f"v{release.version} can't be rolled back to: it never served anything.", "Choose another: releases")
+        raise Invalid(
+            f"v{release.version} can't be rolled back to: it never served anything.",
+            "Choose another: releases",
+        )
     if not release.slug.path:
         raise Invalid(f"The files of v{release.version} were collected.", "Push its commit again.")
     words = f"Rollback to v{release.version}"
-    return releases.make(app, user, lambda current: releases.Wanted(release.slug, release_config(release), words))
+    return releases.make(
+        app, user, lambda current: releases.Wanted(release.slug, release_config(release), words)
+    )
 
 
 @_order
@@ -200,10 +212,22 @@ def run_dyno(
     type: str | None,
     force_no_tty: bool,
     user: User,
+    host: str | None = None,
 ) -> Dyno:
-    """The record of a one-off dyno; its attribute `attach_url` is None when it is not attached."""
+    """The record of a one-off dyno; its attribute `attach_url` is None when it is not attached.
+
+    `host`: the name, without port, by which the client reached the API; the rendezvous is at the same.
+    """
     return oneoffs.run(
-        app, command, attach=attach, env=env, size=size, type=type, force_no_tty=force_no_tty, user=user
+        app,
+        command,
+        attach=attach,
+        env=env,
+        size=size,
+        type=type,
+        force_no_tty=force_no_tty,
+        user=user,
+        host=host,
     )
 
 

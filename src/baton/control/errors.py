@@ -25,7 +25,9 @@ class Refused(ControlError):
     code = "bad_request"
     status = 400
 
-    def __init__(self, message: str, hint: str = "", *, code: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str = "", *, code: str | None = None, status: int | None = None
+    ) -> None:
         super().__init__(message, hint)
         self.code = code or type(self).code
         self.status = status or type(self).status

@@ -35,7 +35,11 @@ def own_host(name: str) -> str:
 
 
 def door(
-    home: Home, settings: Settings, apps: Iterable[RoutedApp], certificates: Iterable[Certificate], user: str | None
+    home: Home,
+    settings: Settings,
+    apps: Iterable[RoutedApp],
+    certificates: Iterable[Certificate],
+    user: str | None,
 ) -> Door:
     """Pure. A port of 0 means that the door does not listen there."""
     return Door(
@@ -89,7 +93,9 @@ def register() -> None:
         publish_authority(machine.home())
         changed = front.write(wanted)
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-        machine.supervisor().service(ServiceSpec(SERVICE, tuple(front.argv), environment, sockets(wanted), style="nginx"))
+        machine.supervisor().service(
+            ServiceSpec(SERVICE, tuple(front.argv), environment, sockets(wanted), style="nginx")
+        )
         if changed:
             front.reload()
         front.settle()
@@ -125,4 +131,7 @@ def _door(static: Mapping[str, str | None]) -> Door:
 
 
 def _certificates(home: Home, settings: Settings, apps: Iterable[RoutedApp]) -> list[Certificate]:
-    return [certificate_for(home, control_hosts(settings)), *(certificate_for(home, app.hosts) for app in apps if app.hosts)]
+    return [
+        certificate_for(home, control_hosts(settings)),
+        *(certificate_for(home, app.hosts) for app in apps if app.hosts),
+    ]

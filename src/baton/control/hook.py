@@ -5,10 +5,9 @@ It imports next to nothing because it starts at every push. Written to the hooks
 the push. Control answers with lines; the last one is NUL and the exit status.
 """
 
+import _socket
 import os
 import sys
-
-import _socket
 
 GONE = b" !     Baton stopped before the push was finished. What was served is served still; push again.\n"
 QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")

@@ -19,7 +19,12 @@ def current_release(app: App) -> Release | None:
 
 
 def open_release(
-    operation: Operation, home: Home, user: User, slug: Slug | None, config: Mapping[str, str], description: str
+    operation: Operation,
+    home: Home,
+    user: User,
+    slug: Slug | None,
+    config: Mapping[str, str],
+    description: str,
 ) -> Release:
     """The next release of the operation's app, pending, written down with the operation that brings it."""
     with transaction.atomic():
@@ -86,7 +91,9 @@ def first_release(app: App, home: Home, user: User) -> Release:
 
 
 def open_build(app: App, user: User, *, commit: str = "", source_url: str = "", version: str = "") -> Build:
-    return Build.objects.create(app=app, user=user, commit=commit, source_url=source_url, version=version[:200])
+    return Build.objects.create(
+        app=app, user=user, commit=commit, source_url=source_url, version=version[:200]
+    )
 
 
 def record_slug(operation: Operation, build: Build, slug: Slug) -> None:

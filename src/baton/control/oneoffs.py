@@ -71,6 +71,7 @@ def run(
     type: str | None,
     force_no_tty: bool,
     user: User,
+    host: str | None = None,
 ) -> Dyno:
     """The record, with `attach_url` when attached: the command starts when somebody attaches. Raises Invalid."""
     release = ledger.current_release(app)
@@ -86,14 +87,15 @@ def run(
     dyno.attach_url = None  # type: ignore[attr-defined]
     if attach:
         ticket = _ticket(spec, dyno, extra, force_no_tty)
-        dyno.attach_url = attach_url(machine.options(), tickets.issue(ticket))  # type: ignore[attr-defined]
+        dyno.attach_url = attach_url(machine.options(), tickets.issue(ticket), host)  # type: ignore[attr-defined]
     else:
         machine.supervisor().run_detached(spec, dyno.name, command, env=extra)
     return dyno
 
 
-def attach_url(settings: Settings, secret: str) -> str:
-    return f"rendezvous://{attach_host(settings)}:{settings.rendezvous_port}/{secret}"
+def attach_url(settings: Settings, secret: str, host: str | None = None) -> str:
+    """`host`: how the client reached the API, without port; it reaches the rendezvous in the same way."""
+    return f"rendezvous://{host or attach_host(settings)}:{settings.rendezvous_port}/{secret}"
 
 
 def attach_host(settings: Settings) -> str:
@@ -122,5 +124,7 @@ def _bounded(text: str | None, usual: int) -> int:
 def _record(app: App, release: Release, command: str, size: str, kind: str) -> Dyno:
     kind = kind if kind.replace("-", "").replace("_", "").isalnum() and len(kind) <= 40 else "run"
     taken = set(app.dynos.values_list("name", flat=True))
-    name = next(name for _ in range(10_000) if (name := f"{kind}.{secrets.randbelow(9000) + 1000}") not in taken)
+    name = next(
+        name for _ in range(10_000) if (name := f"{kind}.{secrets.randbelow(9000) + 1000}") not in taken
+    )
     return Dyno.objects.create(app=app, name=name, type=kind, command=command, size=size, release=release)

@@ -34,7 +34,13 @@ def begin(app: App, kind: Kind, user: User | None, build: Build | None = None) -
     try:
         with transaction.atomic():
             return Operation.objects.create(
-                app=app, kind=kind, user=user, build=build, state=State.RECORDED, owner_pid=me.pid, owner_started=me.started
+                app=app,
+                kind=kind,
+                user=user,
+                build=build,
+                state=State.RECORDED,
+                owner_pid=me.pid,
+                owner_started=me.started,
             )
     except IntegrityError:
         lane = Q(kind=Kind.BUILD) if kind == Kind.BUILD else ~Q(kind=Kind.BUILD)

@@ -73,7 +73,9 @@ def parse_request(body: bytes) -> Request:
     if len(fields) != len(QUARANTINE) + 3 or fields[-1]:
         raise Invalid("The hook should send a secret, the quarantine and the refs.")
     secret, *quarantine, lines, _ = (os.fsdecode(field) for field in fields)
-    return Request(secret, {name: value for name, value in zip(QUARANTINE, quarantine, strict=True) if value}, lines)
+    return Request(
+        secret, {name: value for name, value in zip(QUARANTINE, quarantine, strict=True) if value}, lines
+    )
 
 
 class Listener:
@@ -194,7 +196,9 @@ def _receive(home: Home, app: App, user: User, request: Request, listener: Liste
     def fetch(target: Path) -> None:
         tree = repositories.checkout(home, app.key, commit, target, request.quarantine)
         for name in tree.submodules:
-            listener.say(f" !     {name} is a git submodule: its files are not in the push and will be missing.")
+            listener.say(
+                f" !     {name} is a git submodule: its files are not in the push and will be missing."
+            )
 
     builds.from_push(app, user, commit, fetch, listener.say, listener.gone)
     repositories.set_head(home, app.key, plan.deploy.ref)

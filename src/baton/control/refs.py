@@ -49,7 +49,9 @@ def parse(text: str) -> list[Update]:
             raise Invalid("A push should name refs as git does; this one does not.")
         updates.append(Update(old, new, ref))
     if len(updates) > MOST_REFS:
-        raise Invalid(f"A push may change {MOST_REFS} refs; this one changes {len(updates)}.", "Push fewer at a time.")
+        raise Invalid(
+            f"A push may change {MOST_REFS} refs; this one changes {len(updates)}.", "Push fewer at a time."
+        )
     return updates
 
 
@@ -63,7 +65,9 @@ def plan(updates: Sequence[Update]) -> PushPlan:
                 "To take the application away, destroy the app: baton apps:destroy",
             )
     if len({update.new for update in deploying}) > 1:
-        raise Invalid("main and master were pushed at once, at different commits.", "Push the one that is to go live.")
+        raise Invalid(
+            "main and master were pushed at once, at different commits.", "Push the one that is to go live."
+        )
     notices = tuple(_notice(update) for update in updates if update.ref not in DEPLOYING)
     return PushPlan(deploying[0] if deploying else None, notices)
 

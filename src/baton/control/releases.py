@@ -10,7 +10,16 @@ from pathlib import Path
 
 from baton.base.errors import BatonError
 from baton.build.request import StaticFiles
-from baton.control import collecting, configuration, formations, frontdoor, ledger, machine, operations, settling
+from baton.control import (
+    collecting,
+    configuration,
+    formations,
+    frontdoor,
+    ledger,
+    machine,
+    operations,
+    settling,
+)
 from baton.control.errors import Cancelled, ReleaseFailed
 from baton.control.models import App, Operation, Release, Slug, User
 from baton.control.operations import Kind
@@ -88,7 +97,9 @@ def tell(app: App, message: str) -> None:
     machine.supervisor().log(app.key, "app", "api", message)
 
 
-def _bring(operation: Operation, release: Release, wanted: Wanted, say: Say, cancelled: Callable[[], bool]) -> None:
+def _bring(
+    operation: Operation, release: Release, wanted: Wanted, say: Say, cancelled: Callable[[], bool]
+) -> None:
     app = operation.app
     spec = planned_spec(app, release, wanted.config)
     if wanted.phase and wanted.slug and RELEASE_TYPE in wanted.slug.process_types:
@@ -102,7 +113,9 @@ def _bring(operation: Operation, release: Release, wanted: Wanted, say: Say, can
     ledger.finish_release(operation, machine.home())
 
 
-def _run_phase(operation: Operation, spec: AppSpec, command: str, say: Say, cancelled: Callable[[], bool]) -> None:
+def _run_phase(
+    operation: Operation, spec: AppSpec, command: str, say: Say, cancelled: Callable[[], bool]
+) -> None:
     dyno = f"{RELEASE_TYPE}.{secrets.randbelow(9000) + 1000}"
     say("-----> Running release command...")
     status = machine.supervisor().run(
@@ -181,8 +194,16 @@ def _publish_before(app: App, release: Release) -> None:
 
 def static_releases(app: App, coming: Release | None = None) -> list[tuple[Path, StaticFiles]]:
     """Slugs and their static files of the last releases that were served, the newest first."""
-    served = list(app.releases.filter(status=Status.SUCCEEDED).order_by("-version").select_related("slug")[: 3 * STATIC_RELEASES])
-    slugs = {r.slug.id: r.slug for r in ([coming] if coming else []) + served if r.slug and r.slug.path and r.slug.static}
+    served = list(
+        app.releases.filter(status=Status.SUCCEEDED)
+        .order_by("-version")
+        .select_related("slug")[: 3 * STATIC_RELEASES]
+    )
+    slugs = {
+        r.slug.id: r.slug
+        for r in ([coming] if coming else []) + served
+        if r.slug and r.slug.path and r.slug.static
+    }
     found = [(Path(slug.path), static_files(slug)) for slug in slugs.values()]
     return found[: STATIC_RELEASES + bool(coming)]
 

@@ -48,7 +48,11 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def git(home: Home, *arguments: str) -> list[str]:
     """An argument list with our settings, which a repository's own file can't override."""
     settings = {**SETTINGS, "core.hooksPath": str(hooks(home))}
-    return ["git", *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")), *arguments]
+    return [
+        "git",
+        *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+        *arguments,
+    ]
 
 
 def create(home: Home, key: str) -> None:
@@ -142,7 +146,17 @@ def checkout(home: Home, key: str, commit: str, target: Path, quarantine: Mappin
     tree = inspect(home, key, commit, quarantine)
     target.mkdir(parents=True)
     index = target.with_name(f"{target.name}.index")
-    argv = ["git", "--git-dir", str(home.repository(key)), "--work-tree", str(target), "read-tree", "--reset", "-u", commit]
+    argv = [
+        "git",
+        "--git-dir",
+        str(home.repository(key)),
+        "--work-tree",
+        str(target),
+        "read-tree",
+        "--reset",
+        "-u",
+        commit,
+    ]
     _run(argv, {**quarantine, "GIT_INDEX_FILE": str(index)})
     index.unlink(missing_ok=True)
     return tree
@@ -156,9 +170,16 @@ def kind_of(home: Home, key: str, commit: str, quarantine: Mapping[str, str]) ->
 
 def _run(argv: list[str], extra: Mapping[str, str] | None = None) -> bytes:
     done = subprocess.run(
-        argv, env=environment(extra), capture_output=True, check=False, timeout=CHECKOUT_SECONDS, stdin=subprocess.DEVNULL
+        argv,
+        env=environment(extra),
+        capture_output=True,
+        check=False,
+        timeout=CHECKOUT_SECONDS,
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()[-1000:]
-        raise Invalid(f"git {argv[-2]} ended with status {done.returncode}: {said}", "Run git fsck in your repository.")
+        raise Invalid(
+            f"git {argv[-2]} ended with status {done.returncode}: {said}", "Run git fsck in your repository."
+        )
     return done.stdout

@@ -53,7 +53,9 @@ def download(url: str, file: BinaryIO) -> None:
             for data in answer.iter_bytes():
                 size += len(data)
                 if size > LARGEST_ARCHIVE or time.monotonic() > deadline:
-                    raise Invalid(f"A source may have {LARGEST_ARCHIVE >> 20} MB and take {FETCH_SECONDS} s to fetch.")
+                    raise Invalid(
+                        f"A source may have {LARGEST_ARCHIVE >> 20} MB and take {FETCH_SECONDS} s to fetch."
+                    )
                 file.write(data)
     except httpx.HTTPError as error:
         raise Invalid(f"The source can't be fetched: {type(error).__name__}.") from error
@@ -76,7 +78,9 @@ def _bounded(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for number, member in enumerate(archive):
         total += member.size
         if number >= MOST_FILES or total > LARGEST_TREE or member.name.count("/") > DEEPEST:
-            raise Invalid(f"A source may hold {MOST_FILES} files, {LARGEST_TREE >> 20} MB, {DEEPEST} folders deep.")
+            raise Invalid(
+                f"A source may hold {MOST_FILES} files, {LARGEST_TREE >> 20} MB, {DEEPEST} folders deep."
+            )
         yield member
 
 

@@ -14,7 +14,11 @@ RELEASE_TYPE = "release"
 
 
 def spec_of(
-    app: App, release: Release, config: Mapping[str, str], formation: Iterable[Formation], hosts: tuple[str, ...]
+    app: App,
+    release: Release,
+    config: Mapping[str, str],
+    formation: Iterable[Formation],
+    hosts: tuple[str, ...],
 ) -> AppSpec:
     """`hosts`: every name routed to the app, custom domains first."""
     slug = release.slug if release.slug and release.slug.path else None
@@ -53,7 +57,9 @@ def environment(app: App, release: Release, config: Mapping[str, str]) -> dict[s
     }
 
 
-def processes(slug: Slug, formation: Iterable[Formation], config: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
+def processes(
+    slug: Slug, formation: Iterable[Formation], config: Mapping[str, str]
+) -> tuple[ProcessSpec, ...]:
     """One a process type of the slug, in its order; the release type has no formation to run."""
     rows = {row.type: row for row in formation}
     singletons = {name.strip() for name in config.get("BATON_STOP_FIRST", "").split(",")}

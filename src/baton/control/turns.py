@@ -73,7 +73,9 @@ def _wait(
         if say is None and now - began > PATIENCE_SECONDS:
             raise Conflict(
                 f"{app.name} is busy: {operations.describe(standing)}.",
-                "Wait for it, or cancel it: baton builds:cancel" if standing.kind == Kind.BUILD else "Wait for it and try again.",
+                "Wait for it, or cancel it: baton builds:cancel"
+                if standing.kind == Kind.BUILD
+                else "Wait for it and try again.",
             )
         if say is not None and now - said > SAY_SECONDS:
             said = now
