@@ -130,3 +130,11 @@ def generations(call: Call) -> Answer:
 
 def generation(call: Call, generation: str) -> Answer:
     return _show(GENERATIONS, generation, "generation")
+
+
+def authority(call: Call) -> Answer:
+    """Baton's own: the certificate that clients have to trust where this machine vouches for itself."""
+    path = call.home.root / "ca.pem"
+    if not path.exists():
+        raise Missing("authority", "This machine has no certificate authority of its own.")
+    return Answer({"certificate": path.read_text()})

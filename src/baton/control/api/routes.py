@@ -6,7 +6,25 @@ from typing import Any
 
 from django.urls import URLPattern, path, re_path
 
-from baton.control.api import absent, accounts, apps, auth, catalogue, rawpath, schema
+from baton.control.api import (
+    absent,
+    accounts,
+    apps,
+    auth,
+    buildpacks,
+    builds,
+    catalogue,
+    config,
+    domains,
+    dynos,
+    formation,
+    logs,
+    rawpath,
+    releases,
+    schema,
+    slugs,
+    streams,
+)
 from baton.control.api.frame import resource
 
 __all__ = ["rawpath", "routes"]  # the paths' converter `part` comes with rawpath
@@ -58,6 +76,50 @@ _APPS = [
     _one("apps/<part:app>/collaborators/<part:collaborator>", GET=apps.collaborator),
 ]
 
+_DEPLOYS = [
+    _one("apps/<part:app>/config-vars", GET=config.show, PATCH=config.update),
+    _one("apps/<part:app>/releases", GET=releases.index, POST=releases.create),
+    _one("apps/<part:app>/releases/<part:release>", GET=releases.show),
+    _one("apps/<part:app>/releases/<part:release>/config-vars", GET=config.of_release),
+    _one("apps/<part:app>/builds", GET=builds.index, POST=builds.create),
+    _one("apps/<part:app>/builds/<part:build>", GET=builds.show, DELETE=builds.cancel),
+    _one("apps/<part:app>/buildpack-installations", GET=buildpacks.index, PUT=buildpacks.replace),
+    _one("apps/<part:app>/slugs", POST=slugs.create),
+    _one("apps/<part:app>/slugs/<part:slug>", GET=slugs.show),
+    _one("apps/<part:app>/sources", POST=slugs.create_source_of_app),
+    _one("sources", POST=slugs.create_source),
+    _one("buildpacks", access=None, GET=buildpacks.registry_index),
+    _one("buildpacks/<part:slug>", access=None, GET=buildpacks.registry_show),
+    _one("buildpacks/<part:slug>/revisions", access=None, GET=buildpacks.registry_revisions),
+    _one("buildpacks/<part:slug>/readme", access=None, GET=buildpacks.registry_readme),
+]
+
+_RUNNING = [
+    _one("apps/<part:app>/formation", GET=formation.index, PATCH=formation.batch),
+    _one("apps/<part:app>/formation/<part:formation>", GET=formation.show, PATCH=formation.update),
+    _one("apps/<part:app>/formations/<part:kind>", DELETE=dynos.restart_type),
+    _one("apps/<part:app>/formations/<part:kind>/actions/stop", POST=dynos.stop_type),
+    _one("apps/<part:app>/dynos", GET=dynos.index, POST=dynos.create, DELETE=dynos.restart_all),
+    _one("apps/<part:app>/dynos/<part:dyno>", GET=dynos.show, DELETE=dynos.restart),
+    _one("apps/<part:app>/dynos/<part:dyno>/actions/stop", POST=dynos.stop),
+    _one("apps/<part:app>/domains", GET=domains.index, POST=domains.create),
+    _one(
+        "apps/<part:app>/domains/<part:domain>",
+        GET=domains.show,
+        PATCH=domains.update,
+        DELETE=domains.destroy,
+    ),
+    _one("apps/<part:app>/log-sessions", POST=logs.create),
+]
+
+_STREAMS = [
+    path("streams/build/<part:part>", streams.build_output),
+    path("streams/release/<part:part>", streams.release_output),
+    path("streams/logs/<part:part>", streams.logs),
+    path("streams/source/<part:part>", streams.source),
+    path("streams/slug/<part:part>", streams.slug),
+]
+
 _CATALOGUE = [
     _one("stacks", GET=catalogue.stacks),
     _one("stacks/<part:stack>", GET=catalogue.stack),
@@ -69,6 +131,7 @@ _CATALOGUE = [
     _one("apps/<part:app>/available-dyno-sizes", GET=catalogue.dyno_sizes_of_app),
     _one("generations", GET=catalogue.generations),
     _one("generations/<part:generation>", GET=catalogue.generation),
+    _one("authority", GET=catalogue.authority),
     _one("schema", access=None, GET=schema.show),
 ]
 
@@ -124,4 +187,13 @@ _ABSENT = [
     _one("spaces/<part:space>", GET=absent.missing("space")),
 ]
 
-routes = [*_ACCOUNT, *_APPS, *_CATALOGUE, *_ABSENT, re_path(r"", absent.unknown)]
+routes = [
+    *_ACCOUNT,
+    *_APPS,
+    *_DEPLOYS,
+    *_RUNNING,
+    *_STREAMS,
+    *_CATALOGUE,
+    *_ABSENT,
+    re_path(r"", absent.unknown),
+]

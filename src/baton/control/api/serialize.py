@@ -27,9 +27,6 @@ from baton.control.models import (
 Json = dict[str, Any]
 _NAMES = uuid.uuid5(uuid.NAMESPACE_DNS, "baton")
 _REGISTRY = "https://buildpack-registry.s3.amazonaws.com/buildpacks/"
-_BLOB = re.compile(
-    r"https://(?:buildpack-registry|codon-buildpacks)\.s3\.amazonaws\.com/buildpacks/([\w-]+/[\w-]+)\.tgz"
-)
 _SHORT = re.compile(r"[\w-]+/[\w-]+")
 HIDDEN = "HRKU-********"
 
@@ -213,7 +210,9 @@ def formation(record: Formation, command: str) -> Json:
         "quantity": record.quantity,
         "size": record.size,
         "type": record.type,
-        **_times(record),
+        **_times(
+            record if record.created_at else record.app
+        ),  # a type that was never released has no row yet
     }
 
 
@@ -280,9 +279,3 @@ def buildpack(url: str) -> Json:
     if _SHORT.fullmatch(url):
         return {"url": f"{_REGISTRY}{url}.tgz", "name": url}
     return {"url": url, "name": url}
-
-
-def buildpack_name(url: str) -> str:
-    """`heroku/python` for any URL that means the registry's buildpack of that name, else the URL itself."""
-    found = _BLOB.fullmatch(url)
-    return found[1] if found else url.removeprefix("urn:buildpack:")
