@@ -51,7 +51,10 @@ def test_every_spelling_of_a_command_is_the_same_command(typed: str, expected: s
         ("run -a shop python manage.py migrate", "run -a shop -- python manage.py migrate"),
         ("-a shop run python manage.py migrate", "run -a shop -- python manage.py migrate"),
         ("run python manage.py migrate -a shop", "run -a shop -- python manage.py migrate"),
-        ("run python manage.py migrate --app=shop --plan", "run --app=shop -- python manage.py migrate --plan"),
+        (
+            "run python manage.py migrate --app=shop --plan",
+            "run --app=shop -- python manage.py migrate --plan",
+        ),
         ("run --size Standard-2X -e A=1 ls -l", "run --size Standard-2X -e A=1 -- ls -l"),
         ("run python manage.py dumpdata -a -o x", "run -- python manage.py dumpdata -a -o x"),
         ("run ls -a", "run -- ls -a"),

@@ -12,7 +12,9 @@ from baton.cli.credentials import Account, Credentials, token_for
 from baton.cli.errors import CredentialsError
 
 HERE, THERE = "http://127.0.0.1:5100", "https://baton.example.org"
-SIGNED_IN = Credentials(HERE, (Account(HERE, "me@example.org", "here"), Account(THERE, "me@example.org", "there")))
+SIGNED_IN = Credentials(
+    HERE, (Account(HERE, "me@example.org", "here"), Account(THERE, "me@example.org", "there"))
+)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,9 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     assert "chmod 600" in caught.value.hint and "here" not in str(caught.value).split()
 
 
-@pytest.mark.parametrize("text", ["default = ", "[[server]]\nurl = 'x'\n", "server = 3\n", "[[server]]\nserver = ''\n"])
+@pytest.mark.parametrize(
+    "text", ["default = ", "[[server]]\nurl = 'x'\n", "server = 3\n", "[[server]]\nserver = ''\n"]
+)
 def test_a_damaged_file_says_what_to_do(tmp_path: Path, text: str) -> None:
     path = tmp_path / "credentials.toml"
     path.write_text(text)
@@ -76,6 +80,10 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path, text: str) -> None:
 
 def test_signing_in_replaces_the_old_sign_in_and_signing_out_forgets_it() -> None:
     again = SIGNED_IN.signed_in(Account(THERE, "you@example.org", "new"))
-    assert (again.default, again.of(THERE), len(again.accounts)) == (THERE, Account(THERE, "you@example.org", "new"), 2)
+    assert (again.default, again.of(THERE), len(again.accounts)) == (
+        THERE,
+        Account(THERE, "you@example.org", "new"),
+        2,
+    )
     gone = again.signed_out(THERE)
     assert (gone.server, gone.of(THERE), gone.of(HERE)) == (HERE, None, SIGNED_IN.of(HERE))

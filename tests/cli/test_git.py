@@ -54,19 +54,32 @@ def test_the_preferred_remote_is_read_from_git(repository: Path) -> None:
     assert git.preferred_remote() == "staging"
 
 
-def test_git_asks_the_helper_alone_wherever_it_lies(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path with everything a shell would trip over, and a helper for every server that must not be asked."""
-    helper = repository.parent / "it's $HOME; a \"place\"" / "baton"
+def test_git_asks_the_helper_alone_wherever_it_lies(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path with everything a shell would trip over, and another helper that must not be asked."""
+    helper = repository.parent / 'it\'s $HOME; a "place"' / "baton"
     helper.parent.mkdir()
-    helper.write_text('#!/bin/sh\n[ "$1 $2" = "git:credentials get" ] && echo username=baton && echo password=token\n')
+    helper.write_text(
+        '#!/bin/sh\n[ "$1 $2" = "git:credentials get" ] && echo username=baton && echo password=token\n'
+    )
     helper.chmod(0o755)
     everywhere = repository.parent / "asked"
-    git.run(["config", "--global", "credential.helper", f"!touch '{everywhere}'; echo username=other; echo password=x; :"])
+    git.run(
+        [
+            "config",
+            "--global",
+            "credential.helper",
+            f"!touch '{everywhere}'; echo username=other; echo password=x; :",
+        ]
+    )
     for _ in range(2):
         for command in git.helper_commands(SERVER, [str(helper)]):
             git.run(command)
     asked = "protocol=http\nhost=127.0.0.1:5100\n\n"
-    done = subprocess.run(["git", "credential", "fill"], input=asked, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "credential", "fill"], input=asked, capture_output=True, text=True, check=True
+    )
     assert {"username=baton", "password=token"} <= set(done.stdout.split())
     assert not everywhere.exists()
 

@@ -32,7 +32,15 @@ def test_a_time_without_a_zone_is_utc() -> None:
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(None, "0 B"), (0, "0 B"), (999, "999 B"), (1500, "1.5 KB"), (12_345, "12 KB"), (3_400_000, "3.4 MB"), (2_500_000_000, "2.5 GB")],
+    [
+        (None, "0 B"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1500, "1.5 KB"),
+        (12_345, "12 KB"),
+        (3_400_000, "3.4 MB"),
+        (2_500_000_000, "2.5 GB"),
+    ],
 )
 def test_sizes_are_in_decimal_units(size: int | None, expected: str) -> None:
     assert file_size(size) == expected

@@ -23,14 +23,26 @@ def test_each_address_has_one_spelling(typed: str, expected: str) -> None:
     assert servers.normalise(typed) == expected
 
 
-@pytest.mark.parametrize("typed", ["http://10.0.0.5:5100", "http://baton.example.org", "http://localhost.example.org"])
+@pytest.mark.parametrize(
+    "typed", ["http://10.0.0.5:5100", "http://baton.example.org", "http://localhost.example.org"]
+)
 def test_a_token_is_not_sent_unencrypted_to_another_machine(typed: str) -> None:
     with pytest.raises(UsageError, match="unencrypted"):
         servers.normalise(typed)
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "ftp://x", "http://", "https://me:secret@x.org", "https://x.org/path", "x:notaport", "a b", "https://x?y=1"]
+    "typed",
+    [
+        "",
+        "ftp://x",
+        "http://",
+        "https://me:secret@x.org",
+        "https://x.org/path",
+        "x:notaport",
+        "a b",
+        "https://x?y=1",
+    ],
 )
 def test_what_is_no_address_is_refused(typed: str) -> None:
     with pytest.raises(UsageError):

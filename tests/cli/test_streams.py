@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,13 +13,18 @@ from baton.cli.streams import LONGEST_LINE, Event, events, lines
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """`data` in pieces, as a network may deliver it."""
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 @given(st.lists(st.integers(min_value=0)))
 def test_lines_are_the_same_however_the_network_cuts_them(places: list[int]) -> None:
     text = "2013-10-11 app[web.1]: Grüße 🎼\r\nu2028 \u2028 stays\n\nlast"
-    assert list(lines(cut(text.encode(), places))) == ["2013-10-11 app[web.1]: Grüße 🎼", "u2028 \u2028 stays", "", "last"]
+    assert list(lines(cut(text.encode(), places))) == [
+        "2013-10-11 app[web.1]: Grüße 🎼",
+        "u2028 \u2028 stays",
+        "",
+        "last",
+    ]
 
 
 def test_bytes_that_are_no_text_do_not_end_the_stream() -> None:

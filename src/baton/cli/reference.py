@@ -16,8 +16,8 @@ from baton.cli.registry import Command, application, common_options
 _INTRODUCTION = """\
 # Commands
 
-The words are Heroku's. A colon and a space are the same: `baton config:set A=b`, `baton config set A=b`. Options
-may stand anywhere. `baton help COMMAND` prints what stands here.
+The words are Heroku's. A colon and a space are the same: `baton config:set A=b`, `baton config set A=b`.
+Options may stand anywhere. `baton help COMMAND` prints what stands here.
 
 This page is written by `python -m baton.cli.reference`.
 """
@@ -29,8 +29,8 @@ Commands about an app take the first of these that there is:
 1. `--app NAME` (`-a`)
 2. the app of the git remote that `--remote NAME` (`-r`) names
 3. the environment variables `BATON_APP`, then `HEROKU_APP`
-4. the git remotes of this repository that lead to a known server; when they name several apps, the remote that
-   `git config baton.remote NAME` chooses
+4. the git remotes of this repository that lead to a known server; when they name several apps, the remote
+   that `git config baton.remote NAME` chooses
 
 A remote looks like `http://127.0.0.1:5100/shop.git`. Known are the server in use and those signed in to.
 """
@@ -40,8 +40,8 @@ _SERVER = """\
 `--host ADDRESS`, else `BATON_HOST`, else the server that the git remote leads to, else the one of the last
 `baton login`, else `http://127.0.0.1:5100`. Plain http is spoken to this machine only.
 
-A token is shown only to the server it was made for. `BATON_API_KEY` belongs to the server that `BATON_HOST` names,
-or to the default one; `HEROKU_API_KEY` is used only where `HEROKU_HOST` names this very server.
+A token is shown only to the server it was made for. `BATON_API_KEY` belongs to the server that `BATON_HOST`
+names, or to the default one; `HEROKU_API_KEY` is used only where `HEROKU_HOST` names this very server.
 """
 _VARIABLES = {
     "BATON_HOST": "the server's address",
@@ -64,15 +64,22 @@ _CODES = {
 _JSON = """\
 ## JSON
 
-With `--json` a command prints one document on stdout, made of the API's objects; each command below says which.
-Progress stays on stderr, and so do errors: one line `{"id", "message", "hint", "exit_code"}`.
+With `--json` a command prints one document on stdout, made of the API's objects; each command below says
+which. Progress stays on stderr, and so do errors: one line `{"id", "message", "hint", "exit_code"}`.
 """
 
 
 def page() -> str:
     parsers = typer.main.get_command(application(COMMANDS)).commands  # type: ignore[attr-defined]
     shown = [command for command in COMMANDS if not command.hidden]
-    parts = [_INTRODUCTION, _APP, _SERVER, _table("Environment", "Variable", _VARIABLES), _exit_codes(), _JSON]
+    parts = [
+        _INTRODUCTION,
+        _APP,
+        _SERVER,
+        _table("Environment", "Variable", _VARIABLES),
+        _exit_codes(),
+        _JSON,
+    ]
     for group, members in groupby(sorted(shown, key=_place(shown)), key=lambda command: command.group):
         parts.append(f"## {group}\n")
         parts += [_section(command, parsers[command.name]) for command in members]
