@@ -1,8 +1,9 @@
 """The generator's process. JSON lines on standard input: the target first, then commands; each is answered.
 
 {"phase": NAME or null, "allowed": [TAG, ...]}   a new phase, or only new tags, from now on
-{"seen": TAG}                                    of this phase: when TAG first answered (monotonic seconds or null)
-                                                 and how many requests were sent
+{"seen": TAG}                                    of this phase: when TAG first answered (monotonic seconds,
+                                                 or null), how many requests were sent, and the tag
+                                                 that answered the request sent last
 {"stop": true}                                   send nothing more; the tallies follow, one a line, then null
 End of input stops it too.
 """
@@ -38,7 +39,9 @@ async def _obey(generator: Generator, reader: asyncio.StreamReader) -> None:
             return
         if "seen" in command:
             seen = generator.first_seen.get(command["seen"])
-            _say(json.dumps({"seen": seen, "sent": generator.tallies[-1].sent}))
+            _say(
+                json.dumps({"seen": seen, "sent": generator.tallies[-1].sent, "latest": generator.latest[1]})
+            )
         else:
             generator.phase(command["phase"], command["allowed"])
             _say("{}")

@@ -60,6 +60,10 @@ class Load:
         """Requests sent so far in this phase."""
         return int(self._ask({"seen": ""})["sent"])
 
+    def latest(self) -> str:
+        """The tag that answered the request sent last, of those answered so far."""
+        return str(self._ask({"seen": ""})["latest"])
+
     def stop(self) -> list[Tally]:
         """End the load and wait for the answers that are due."""
         if self.process is not None:

@@ -28,6 +28,7 @@ class Generator:
         self.tallies = [Tally("before")]
         self.allowed: list[tuple[str, ...]] = [()]
         self.first_seen: dict[str, float] = {}
+        self.latest = (0.0, "")
         self.outstanding: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
 
@@ -94,6 +95,8 @@ class Generator:
             return
         tag = judge.tag(answer.body)
         self.first_seen.setdefault(tag, now)
+        if sent >= self.latest[0]:
+            self.latest = (sent, tag)
         newest = self.allowed[-1][-1:]
         tally.mixed += bool(newest) and tag != newest[0] and self.first_seen.get(newest[0], now) < sent
         # What was allowed at any time between sending and answering may answer.

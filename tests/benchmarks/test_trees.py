@@ -29,7 +29,10 @@ def started(files: dict[str, str], where: Path) -> Iterator[tuple[subprocess.Pop
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "PORT": str(port), "GREETING": "hello", "PATH": f"{BIN}:{os.environ['PATH']}", "DYNO": "web.1",
+        "PORT": str(port),
+        "GREETING": "hello",
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "DYNO": "web.1",
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     if web.startswith("gunicorn"):
@@ -37,7 +40,11 @@ def started(files: dict[str, str], where: Path) -> Iterator[tuple[subprocess.Pop
     with (where / "log").open("wb") as log:
         process = subprocess.Popen(
             ["bash", "-c", f"exec {web}"],
-            cwd=where, env=environment, stdout=log, stderr=log, start_new_session=True,
+            cwd=where,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             yield process, f"http://127.0.0.1:{port}"

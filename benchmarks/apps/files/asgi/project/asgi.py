@@ -1,4 +1,5 @@
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
@@ -9,7 +10,7 @@ django = get_asgi_application()
 from project.answers import VERSION  # noqa: E402
 
 
-async def echo(receive, send) -> None:
+async def echo(receive: Any, send: Any) -> None:
     """Repeats each message, the version before it, until the client goes."""
     while True:
         event = await receive()
@@ -21,7 +22,7 @@ async def echo(receive, send) -> None:
             return
 
 
-async def application(scope, receive, send) -> None:
+async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "websocket":
         await echo(receive, send)
     else:
