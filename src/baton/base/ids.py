@@ -8,8 +8,14 @@ import uuid
 
 APP_NAME = re.compile(r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$")
 
-_ADJECTIVES = ["amber", "autumn", "brisk", "calm", "clear", "crimson", "damp", "early", "fair", "gentle", "hidden", "lively", "mellow", "misty", "northern", "patient", "quiet", "restless", "silent", "silver", "still", "sturdy", "swift", "tidal", "upland", "vivid", "warm", "wild", "winter", "young"]
-_NOUNS = ["anchor", "basin", "beacon", "bridge", "canyon", "cedar", "cliff", "comet", "delta", "dune", "ember", "fjord", "forest", "garden", "glacier", "harbor", "island", "lagoon", "lantern", "meadow", "mesa", "orchard", "peak", "prairie", "reef", "ridge", "river", "shore", "spruce", "summit", "valley"]
+_ADJECTIVES = (
+    "amber autumn brisk calm clear crimson damp early fair gentle hidden lively mellow misty northern "
+    "patient quiet restless silent silver still sturdy swift tidal upland vivid warm wild winter young"
+).split()
+_NOUNS = (
+    "anchor basin beacon bridge canyon cedar cliff comet delta dune ember fjord forest garden glacier "
+    "harbor island lagoon lantern meadow mesa orchard peak prairie reef ridge river shore spruce summit"
+).split()
 
 
 def new_key() -> str:

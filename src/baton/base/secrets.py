@@ -1,7 +1,7 @@
 """Encryption at rest: the machine's keys, and sealing of values with them.
 
-`keys/secret.key` holds one Fernet key a line. The first seals, all of them open, so a new key is put on top and
-the old one stays until everything is sealed anew.
+`keys/secret.key` holds one Fernet key a line. The first seals, all of them open, so a new key is put on top
+and the old one stays until everything is sealed anew.
 """
 
 from __future__ import annotations

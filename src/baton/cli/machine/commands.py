@@ -59,8 +59,8 @@ def up(
 ) -> None:
     """Start Baton on this machine, or see that it runs.
 
-    Everything lies below BATON_HOME (/var/lib/baton for root, ~/.local/share/baton otherwise). A second `up` takes
-    seconds and disturbs nothing that runs.
+    Everything lies below BATON_HOME (/var/lib/baton for root, ~/.local/share/baton otherwise). A second `up`
+    takes seconds and disturbs nothing that runs.
     """
     with explained():
         home = Home.find()

@@ -97,8 +97,8 @@ def isolation(is_root: bool) -> Iterator[Finding]:
         yield Finding(
             "machine.user",
             Level.WARNING,
-            "Baton runs as an ordinary user: apps share that user, have no memory limits, and ports below 1024 "
-            "are out of reach.",
+            "Baton runs as an ordinary user: apps share that user, have no memory limits, and ports below "
+            "1024 are out of reach.",
             "For production run bin/up as root: each app then has its own Unix user and its own limits.",
         )
     yield from (

@@ -40,7 +40,7 @@ class Sample:
 
 
 def samples(settings: Settings) -> tuple[Sample, Sample]:
-    """The sandbox first: Loci signs people in through it. Fresh secrets each call; only a new app takes them."""
+    """The sandbox first: Loci signs people in through it. Fresh secrets each call; a new app takes them."""
     client, secret = secrets.token_hex(16), secrets.token_hex(16)
     loci_url, sandbox_url = settings.web_url(LOCI).rstrip("/"), settings.web_url(SANDBOX).rstrip("/")
     sandbox = Sample(
@@ -119,7 +119,7 @@ def share_client(api: httpx.Client, sandbox: Sample, loci: Sample) -> None:
 
 
 def push(api: httpx.Client, sample: Sample, settings: Settings, token: str) -> bool:
-    """`git push` of the sample's files, its output passed on. False if just these files are served already."""
+    """`git push` of the sample's files, its output passed on. False if these files are served already."""
     with tempfile.TemporaryDirectory(prefix="baton-") as scratch:
         tree = Path(scratch) / sample.name
         commit = commit_files(sample, tree)
@@ -130,7 +130,7 @@ def push(api: httpx.Client, sample: Sample, settings: Settings, token: str) -> b
         done = subprocess.run(argv, cwd=tree, env=git_environment(token), check=False)
     if done.returncode != 0:
         raise MachineError(
-            f"{sample.name} was pushed and refused (git's exit status {done.returncode}); the reason is above.",
+            f"{sample.name} was pushed and refused (git's exit status {done.returncode}); see above.",
             "Mend it, then type baton up again. What is served was not touched.",
         )
     return True
@@ -178,7 +178,7 @@ def tracked(sample: Sample) -> Iterator[Path]:
 
 
 def git_environment(token: str) -> dict[str, str]:
-    """The token reaches git by its environment, never by an argument. The user's own git settings stay out."""
+    """The token reaches git by its environment, never by an argument; the user's GIT_* stay out."""
     credentials = base64.b64encode(f"baton:{token}".encode()).decode()
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},

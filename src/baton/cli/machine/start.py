@@ -122,7 +122,7 @@ def start_keeper(home: Home) -> None:
     wait_until(lambda: is_running(home) or keeper.poll() is not None, "the supervisor", log_path)
     if not is_running(home):
         raise MachineError(
-            f"The supervisor should be running; its keeper ended with status {keeper.poll()}.\n{tail(log_path)}",
+            f"The supervisor should run; its keeper ended with status {keeper.poll()}.\n{tail(log_path)}",
             f"Mend what {log_path} says, then type baton up again.",
         )
 
