@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from baton.cli.commands import apps, buildpacks, builds, config, domains, git_remote, logs, ps, releases, run
+from baton.cli import credential_helper
+from baton.cli.commands import apps, buildpacks, builds, config, domains, logs, ps, releases, run
 from baton.cli.errors import NotFound, UsageError
 from baton.cli.output import Line
 
@@ -373,4 +374,4 @@ def test_environment_entries_are_separated_by_semicolons() -> None:
     ],
 )
 def test_git_s_question_names_a_server(request_: str, server: str | None) -> None:
-    assert git_remote.asked_server(git_remote.parse_request(request_)) == server
+    assert credential_helper.asked_server(credential_helper.parse_request(request_)) == server

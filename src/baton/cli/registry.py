@@ -139,6 +139,7 @@ def _callback(command: Command) -> Callable[..., int | None]:
     def call(**arguments: Any) -> int | None:
         options = Options(**{name: arguments.pop(name) for name in shared})
         with Session.begin(options, about_app=command.needs == "app") as session:
+            session.make_ready()
             return command.function(session, **arguments)
 
     keywords = [parameter.replace(kind=_KEYWORD) for parameter in own]

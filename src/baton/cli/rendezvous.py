@@ -56,6 +56,12 @@ def with_exit_code(command: str) -> str:
     return f'{guarded} ; echo "{_MARK}$?"'
 
 
+def without_exit_code(command: str) -> str:
+    """The command as it was typed, of one that `with_exit_code` or Heroku's client has made longer."""
+    typed, mark, _ = command.partition(_MARK)
+    return typed.removesuffix(' ; echo "') if mark else command
+
+
 class ExitCode:
     """Takes the marker out of what the program prints, wherever the network cuts it."""
 

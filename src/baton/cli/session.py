@@ -46,6 +46,11 @@ class Session:
             for warning in session.warnings:
                 session.out.warn(f"Warning: {warning}")
 
+    def make_ready(self) -> None:
+        """A command about an app is refused before it says what it is doing: no app, no token."""
+        if self._about_app:
+            _ = self.api
+
     @cached_property
     def credentials(self) -> Credentials:
         return keys.load(keys.location(os.environ))

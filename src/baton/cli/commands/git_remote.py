@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from baton.cli import credentials, git, servers
+from baton.cli import credential_helper, git
 from baton.cli.api import path
 from baton.cli.errors import NoApp
 from baton.cli.names import checked
@@ -17,8 +15,6 @@ from baton.cli.registry import Registry
 from baton.cli.session import Session
 
 commands = Registry("Git")
-
-LONGEST_REQUEST = 64 * 1024
 
 
 @commands.command(
@@ -56,19 +52,6 @@ def git_remote(
 def git_credentials(
     session: Session,
     operation: Annotated[str, typer.Argument(metavar="get|store|erase", help="What git wants.")] = "get",
-) -> None:
+) -> int:
     """Answer git when it asks for a server's password (a credential helper)."""
-    asked = parse_request(sys.stdin.read(LONGEST_REQUEST))
-    server = asked_server(asked)
-    token = credentials.token_for(server, os.environ, session.credentials) if server else None
-    if operation == "get" and token:
-        session.out.write(f"username=baton\npassword={token}")
-
-
-def parse_request(text: str) -> Mapping[str, str]:
-    """The `key=value` lines of git's credential protocol (gitcredentials(7))."""
-    return {key: value for line in text.splitlines() for key, sign, value in [line.partition("=")] if sign}
-
-
-def asked_server(asked: Mapping[str, str]) -> str | None:
-    return servers.of_url(f"{asked.get('protocol', '')}://{asked.get('host', '')}")
+    return credential_helper.main(operation)

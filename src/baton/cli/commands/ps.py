@@ -14,6 +14,7 @@ from baton.cli.api import Record
 from baton.cli.errors import UsageError
 from baton.cli.output import Line, ago, app_name, header, join
 from baton.cli.registry import Registry
+from baton.cli.rendezvous import without_exit_code
 from baton.cli.session import Session
 
 commands = Registry("Dynos")
@@ -76,7 +77,7 @@ def _group(kind: str, dynos: list[Record]) -> Line:
 
 def _dyno(dyno: Record, now: datetime | None) -> Line:
     state = (dyno["state"], _STATE_STYLES.get(dyno["state"], ""))
-    command = f": {dyno['command']}" if dyno["type"] == "run" else ""
+    command = f": {without_exit_code(dyno['command'])}" if dyno["type"] == "run" else ""
     return join(f"{dyno['name']}: ", state, f" {ago(dyno['updated_at'], now)}{command}")
 
 
