@@ -1,0 +1,24 @@
+"""A pushed tree becomes a slug: buildpacks in order, in a cage, over dependency trees shared by what they were made from.
+
+In: a BuildRequest. Out: a Slug, immutable and complete, or a BuildError that says what to type next; and its static files for the front door.
+"""
+
+from baton.build.errors import BuildError
+from baton.build.request import BuildRequest, Limits, Slug, StaticFiles
+from baton.build.slug import build
+from baton.build.static import publish_static
+from baton.build.storage import Freed, Keep, collect, disk_check
+
+__all__ = [
+    "BuildError",
+    "BuildRequest",
+    "Freed",
+    "Keep",
+    "Limits",
+    "Slug",
+    "StaticFiles",
+    "build",
+    "collect",
+    "disk_check",
+    "publish_static",
+]
