@@ -1,4 +1,7 @@
-"""`python -m baton.control prepare [--email E]` and `python -m baton.control serve --fd N`; `baton up` calls both."""
+"""`python -m baton.control prepare [--email E]` and `python -m baton.control serve --fd N`.
+
+`baton up` calls both.
+"""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from baton.base.errors import BatonError
@@ -25,7 +26,7 @@ from baton.control import (
     trees,
 )
 from baton.control.errors import Conflict, Invalid, NotFound, Refused
-from baton.control.models import App, Domain, User
+from baton.control.models import App, Domain, Release, User
 from baton.control.operations import Kind
 from baton.control.specs import spec_of
 from baton.control.turns import turn
@@ -40,7 +41,10 @@ CANCEL_SECONDS = 30.0
 
 
 def create(user: User, name: str | None, *, stack: str | None, region: str | None) -> App:
-    """Raises Invalid for a bad or taken name. When this returns, the app can be pushed to and shows its blank page."""
+    """Raises Invalid for a bad or taken name.
+
+    When this returns, the app can be pushed to and shows its blank page.
+    """
     app = _record(user, name, checked_stack(stack), region or REGION)
     try:
         complete(app)
@@ -76,8 +80,8 @@ def _record(user: User, name: str | None, stack: str, region: str) -> App:
 def checked_name(name: str) -> str:
     if not APP_NAME.fullmatch(name):
         raise Invalid(
-            "Name must start with a letter, end with a letter or digit and can only contain lowercase letters, "
-            "digits, and dashes (3 to 30 characters)."
+            "Name must start with a letter, end with a letter or digit and can only contain lowercase "
+            "letters, digits, and dashes (3 to 30 characters)."
         )
     if name in RESERVED_NAMES:
         raise Invalid(f"Name {name} is reserved for Baton itself.")
@@ -112,10 +116,8 @@ def _remove(app: App) -> None:
     home = machine.home()
     App.objects.filter(pk=app.pk, destroyed_at=None).update(destroyed_at=timezone.now())
     frontdoor.refresh()
-    try:
+    with suppress(UnknownApp):  # it never got that far, or was destroyed before the crash
         machine.supervisor().destroy(app.key)
-    except UnknownApp:
-        pass  # it never got that far, or was destroyed before the crash
     places = [home.repository(app.key), home.cache(app.key), home.data(app.key), home.static(app.key)]
     slugs = app.slugs.exclude(path="").exclude(releases__in=_others_releases(app))
     for place in (*places, *(home.slugs / str(slug.id) for slug in slugs)):
@@ -125,10 +127,8 @@ def _remove(app: App) -> None:
     app.delete()
 
 
-def _others_releases(app: App) -> object:
+def _others_releases(app: App) -> QuerySet[Release]:
     """Releases of other apps that run this app's slugs: a pipeline promoted them."""
-    from baton.control.models import Release
-
     return Release.objects.filter(slug__app=app).exclude(app=app)
 
 
@@ -171,7 +171,10 @@ def set_maintenance(app: App, on: bool, user: User) -> None:
 
 
 def set_domains(app: App, add: Sequence[str], remove: Sequence[str], user: User) -> None:
-    """Raises Invalid for a name that is none or taken, NotFound for one that is not the app's. All or nothing."""
+    """Raises Invalid for a name that is none or taken, NotFound for one that is not the app's.
+
+    All or nothing.
+    """
     names = [checked_hostname(name) for name in add]
     gone = [name.lower() for name in remove]
     with transaction.atomic():
@@ -213,10 +216,8 @@ def checked_hostname(name: str) -> str:
             f"A domain should be a host name such as www.example.com or *.example.com; found {name[:260]!r}."
         )
     domain = machine.options().domain
-    if (
-        wanted == domain
-        or (wanted.removesuffix(f".{domain}").count(".") == 0
-        and wanted.endswith(f".{domain}"))
+    if wanted == domain or (
+        wanted.removesuffix(f".{domain}").count(".") == 0 and wanted.endswith(f".{domain}")
     ):
         raise Invalid(f"{wanted} belongs to Baton's own domain; rename the app instead.")
     return wanted

@@ -28,7 +28,10 @@ class Prepared:
 
 
 def prepare(home: Home, email: str | None = None) -> Prepared:
-    """May be called again at each start and upgrade: what is there stays, and the database is brought up to date."""
+    """May be called again at each start and upgrade.
+
+    What is there stays, and the database is brought up to date.
+    """
     make_directories(home)
     Vault.open(home)
     call_command("migrate", verbosity=0, interactive=False)
@@ -38,7 +41,10 @@ def prepare(home: Home, email: str | None = None) -> Prepared:
 
 
 def make_directories(home: Home) -> None:
-    """What the front door's workers and the dynos have to pass through is 0711; what is nobody's business 0700."""
+    """What the front door's workers and the dynos have to pass through is 0711.
+
+    What is nobody's business 0700.
+    """
     for path in (
         home.root,
         home.run,

@@ -1,11 +1,14 @@
-"""From a tree to a release: a build's record, its turn, its directory, the slug it yields, and the release made of that."""
+"""From a tree to a release.
+
+A build's record, its turn, its directory, the slug it yields, and the release made of that.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +23,7 @@ from baton.control.models import App, Build, Operation, Release, Slug, User
 from baton.control.operations import Kind
 from baton.control.outputs import Output
 from baton.control.states import Event, Status
-from baton.control.turns import turn
+from baton.control.turns import never, turn
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], None]
@@ -30,34 +33,52 @@ MEGABYTE = 1024 * 1024
 _cancelled: dict[UUID, threading.Event] = {}
 
 
-def from_push(app: App, user: User, commit: str, fetch: Fetch, say: Say, gone: Callable[[], bool]) -> Release:
+@dataclass(frozen=True)
+class Job:
+    """A build as it is carried out: `fetch` writes the files, `say` tells a line to whoever waits for it."""
+
+    build: Build
+    buildpacks: Sequence[str]
+    fetch: Fetch
+    say: Say
+    cancelled: Callable[[], bool]
+
+
+def from_push(
+    app: App, user: User, commit: str, fetch: Fetch, *, say: Say, gone: Callable[[], bool]
+) -> Release:
     """Builds and releases a pushed commit; `fetch` writes its files. Raises BatonError with what to do."""
-    build = ledger.open_build(app, user, commit=commit, version=commit)
-    return _run(build, (), fetch, say, gone)
+    build = _open(app, user, commit=commit, version=commit)
+    return _run(Job(build, (), fetch, say, gone))
 
 
 def from_source(
     app: App, source_url: str, version: str, user: User, buildpacks: Sequence[str] | None
 ) -> Build:
-    """Starts a thread that builds and releases the tar.gz at `source_url`; the record is pending when this returns."""
+    """Starts a thread that builds and releases the tar.gz at `source_url`.
+
+    The record is pending when this returns.
+    """
     sources.check(source_url)
-    build = ledger.open_build(app, user, source_url=source_url, version=version)
+    build = _open(app, user, source_url=source_url, version=version)
+    packs = tuple(buildpacks or ())
+    job = Job(build, packs, lambda target: sources.fetch(source_url, target), releases.quiet, never)
 
     def work() -> None:
         try:
-            _run(
-                build,
-                tuple(buildpacks or ()),
-                lambda target: sources.fetch(source_url, target),
-                releases.quiet,
-                None,
-            )
+            _run(job)
         except BatonError as error:
             log.info("build %s of %s: %s", build.id, app.name, error.code)
         except Exception:
             log.exception("build %s of %s", build.id, app.name)
 
     threads.start(work)
+    return build
+
+
+def _open(app: App, user: User, **fields: str) -> Build:
+    build = ledger.open_build(app, user, **fields)
+    _cancelled[build.id] = threading.Event()
     return build
 
 
@@ -73,7 +94,7 @@ def cancel(build: Build, user: User) -> None:
     elif operation is not None and not operations.is_owned(operation):
         settling.settle(operation, machine.home(), machine.supervisor().status())
     else:
-        ledger.fail_waiting_build(build, "Cancelled before it began.")
+        raise Conflict("The build belongs to another process of Baton, which is about to end.", "Try again.")
 
 
 def cancel_all() -> None:
@@ -87,39 +108,33 @@ def cancel_of(app: App) -> None:
             _cancelled[build.id].set()
 
 
-def _run(
-    build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, gone: Callable[[], bool] | None
-) -> Release:
-    output = Output(machine.home(), build.id)
-    event = _cancelled.setdefault(build.id, threading.Event())
+def _run(job: Job) -> Release:
+    """The job with its output also on disk, and open to `cancel`."""
+    output = Output(machine.home(), job.build.id)
+    event = _cancelled[job.build.id]
 
     def both(line: str) -> None:
         output.write(line)
-        say(line)
-
-    def cancelled() -> bool:
-        return event.is_set() or (gone is not None and gone())
+        job.say(line)
 
     try:
-        return _in_turn(build, buildpacks, fetch, both, cancelled)
+        return _in_turn(replace(job, say=both, cancelled=lambda: event.is_set() or job.cancelled()))
     except BatonError as error:
-        ledger.fail_waiting_build(build, str(error))
-        if gone is None:
-            _explain(error, both)
+        ledger.fail_waiting_build(job.build, str(error))
+        output.write("")
+        for line in str(error).splitlines():
+            output.write(f" !     {line}")
         raise
     finally:
-        del _cancelled[build.id]
+        del _cancelled[job.build.id]
         output.close()
 
 
-def _in_turn(
-    build: Build, buildpacks: Sequence[str], fetch: Fetch, say: Say, cancelled: Callable[[], bool]
-) -> Release:
-    app, user, home = build.app, build.user, machine.home()
-    with turn(app, Kind.BUILD, user, build=build, say=say, cancelled=cancelled) as operation:
+def _in_turn(job: Job) -> Release:
+    app, build = job.build.app, job.build
+    with turn(app, Kind.BUILD, build.user, build=build, say=job.say, cancelled=job.cancelled) as operation:
         try:
-            made = _build(operation, build, buildpacks, fetch, say, cancelled)
-            release = _release(build, made, say, cancelled)
+            release = _release(job, _build(operation, job))
             ledger.finish_build(operation, release)
         except BuildCancelled as error:
             raise Cancelled(error.message, error.hint) from error
@@ -127,33 +142,26 @@ def _in_turn(
             releases.tell(app, "Build failed -- check your build output")
             raise
         finally:
-            settling.discard(build, home)
+            settling.discard(build, machine.home())
     releases.tell(app, "Build succeeded")
-    _announce(app, release, say)
+    _announce(app, release, job.say)
     return release
 
 
-def _build(
-    operation: Operation,
-    build: Build,
-    buildpacks: Sequence[str],
-    fetch: Fetch,
-    say: Say,
-    cancelled: Callable[[], bool],
-) -> MadeSlug:
+def _build(operation: Operation, job: Job) -> MadeSlug:
     from baton.build.build import build as make_slug
     from baton.build.disk import disk_check
 
-    app, home = build.app, machine.home()
+    build, home = job.build, machine.home()
     operations.move(operation, Event.START_BUILD)
-    releases.tell(app, f"Build started by user {build.user.email}")
+    releases.tell(build.app, f"Build started by user {build.user.email}")
     disk_check(home)
-    request = _request(build, buildpacks)
+    request = _request(build, job.buildpacks)
     request.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-    fetch(request.source)
-    made = make_slug(request, say, cancelled)
+    job.fetch(request.source)
+    made = make_slug(request, job.say, job.cancelled)
     build.buildpacks = list(made.buildpacks)
-    ledger.record_slug(operation, build, slug_record(app, build, made))
+    ledger.record_slug(operation, build, slug_record(build, made))
     return made
 
 
@@ -188,10 +196,10 @@ def limits() -> Limits:
     )
 
 
-def slug_record(app: App, build: Build, made: MadeSlug) -> Slug:
+def slug_record(build: Build, made: MadeSlug) -> Slug:
     return Slug(
         id=build.id,
-        app=app,
+        app=build.app,
         path=str(made.path),
         process_types=made.process_types,
         mounts=[asdict(mount) for mount in made.mounts],
@@ -200,7 +208,7 @@ def slug_record(app: App, build: Build, made: MadeSlug) -> Slug:
         commit=build.commit,
         commit_description=f"Deploy {short(build)}",
         size=made.size,
-        stack=app.stack,
+        stack=build.app.stack,
     )
 
 
@@ -209,24 +217,20 @@ def short(build: Build) -> str:
     return (build.commit or build.version)[:8] or str(build.id)[:8]
 
 
-def _release(build: Build, made: MadeSlug, say: Say, cancelled: Callable[[], bool]) -> Release:
+def _release(job: Job, made: MadeSlug) -> Release:
+    build = job.build
+
     def choose(before: Release | None) -> releases.Wanted:
         config = configuration.current(machine.home(), build.app)
         if before is None or before.slug is None:
             config = configuration.with_defaults(config, made.config_vars)
         return releases.Wanted(build.slug, config, f"Deploy {short(build)}")
 
-    say("-----> Launching...")
-    return releases.make(build.app, build.user, choose, say=say, cancelled=cancelled)
+    job.say("-----> Launching...")
+    return releases.make(build.app, build.user, choose, say=job.say, cancelled=job.cancelled)
 
 
 def _announce(app: App, release: Release, say: Say) -> None:
     say(f"       Released v{release.version}")
     say(f"       {machine.options().web_url(app.name)} deployed to Baton")
     say("")
-
-
-def _explain(error: BatonError, say: Say) -> None:
-    say("")
-    for line in str(error).splitlines():
-        say(f" !     {line}")

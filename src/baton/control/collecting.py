@@ -1,4 +1,7 @@
-"""What is kept and what goes: the slugs that can be rolled back to stay, everything else on disk is collected."""
+"""What is kept and what goes.
+
+The slugs that can be rolled back to stay, everything else on disk is collected.
+"""
 
 from __future__ import annotations
 

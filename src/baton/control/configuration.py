@@ -15,13 +15,18 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 TOTAL_LIMIT = 64 * 1024  # bytes of all names and values, https://devcenter.heroku.com/articles/limits
 RESERVED_PREFIXES = ("__", "HEROKU_")
 # The runner sets these itself.
-RESERVED = frozenset(["PORT", "DYNO", "HOME", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "UVICORN_UDS", "GRANIAN_UDS"])
+RESERVED = frozenset(
+    ("PORT", "DYNO", "HOME", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "UVICORN_UDS", "GRANIAN_UDS")
+)
 
 
 def after(
     config: Mapping[str, str], changes: Mapping[str, str | None], *, ours: bool = False
 ) -> dict[str, str]:
-    """Pure: the config vars after `changes` (None unsets). `ours`: an add-on may set HEROKU_ names. Raises Invalid."""
+    """The config vars after `changes`; None unsets. Raises Invalid.
+
+    `ours`: an add-on sets them, and may use HEROKU_ names.
+    """
     result = dict(config)
     for name, value in changes.items():
         check_name(name, ours=ours)
@@ -43,7 +48,8 @@ def with_defaults(config: Mapping[str, str], defaults: Mapping[str, str]) -> dic
 def check_name(name: str, *, ours: bool = False) -> None:
     if not NAME.fullmatch(name):
         raise Invalid(
-            f"A config var's name is letters, digits and _, begins with no digit and has at most 128 characters; found {name[:140]!r}."
+            "A config var's name is letters, digits and _, begins with no digit and has at most 128 "
+            f"characters; found {name[:140]!r}."
         )
     if name in RESERVED or (not ours and name.startswith(RESERVED_PREFIXES)):
         raise Invalid(f"{name} is a reserved name: Baton sets it itself. Choose another name.")
@@ -56,7 +62,10 @@ def check_size(config: Mapping[str, str]) -> None:
 
 
 def description(before: Mapping[str, str], changes: Mapping[str, str | None]) -> str:
-    """Heroku's words for the release: `Set A, B config vars`, `Remove A config vars`; empty when nothing changes."""
+    """Heroku's words for the release.
+
+    `Set A, B config vars`, `Remove A config vars`; empty when nothing changes.
+    """
     set_ = sorted(name for name, value in changes.items() if value is not None and before.get(name) != value)
     removed = sorted(name for name, value in changes.items() if value is None and name in before)
     parts = [
@@ -85,7 +94,10 @@ def of_release(home: Home, release: Release) -> dict[str, str]:
 
 
 def replace(home: Home, app: App, config: Mapping[str, str]) -> None:
-    """Makes the app's config vars these; to be called inside the transaction that makes the release current."""
+    """Makes the app's config vars these.
+
+    To be called inside the transaction that makes the release current.
+    """
     vault, before = Vault.open(home), current(home, app)
     app.config.exclude(name__in=list(config)).delete()
     for name, value in config.items():

@@ -1,6 +1,7 @@
-"""Every order that the API and git give, in one place. Each is synchronous and raises `Refused` with the reason.
+"""Every order that the API and git give, in one place.
 
-The functions write down what they are about to do, do it through the rooms below, and return the changed record.
+Each is synchronous and raises `Refused` with the reason. It writes down what it is about to do, does it
+through the rooms below, and returns the changed record.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ def rename_app(app: App, name: str, user: User) -> None:
 
 @_order
 def set_config(app: App, changes: Mapping[str, str | None], user: User) -> Release | None:
-    """The release that the change made; None when nothing changes. When it fails, the config vars are as before."""
+    """The release that the change made.
+
+    None when nothing changes. When it fails, the config vars are as before.
+    """
     return _change_config(app, changes, user, "", ours=False)
 
 
@@ -171,7 +175,10 @@ def scale(app: App, updates: Iterable[Mapping[str, Any]], user: User) -> list[Fo
 
 
 def formation(app: App) -> list[Formation]:
-    """The process types of the current slug, `web` first. Types that a later slug dropped keep their rows, unseen."""
+    """The process types of the current slug, `web` first.
+
+    Types that a later slug dropped keep their rows, unseen.
+    """
     release = ledger.current_release(app)
     return formations.of_slug(app, release.slug if release else None)
 
@@ -209,7 +216,7 @@ def run_dyno(
     attach: bool,
     env: Mapping[str, str],
     size: str | None,
-    type: str | None,
+    type: str | None,  # noqa: A002 - Heroku's word
     force_no_tty: bool,
     user: User,
     host: str | None = None,
@@ -233,7 +240,10 @@ def run_dyno(
 
 @_order
 def formation_dynos(app: App) -> list[dict[str, Any]]:
-    """What `baton.run.client.Supervisor.dynos` tells: name, type, state, since, command, size, release, id."""
+    """What `baton.run.client.Supervisor.dynos` tells.
+
+    Name, type, state, since, command, size, release, id.
+    """
     return machine.supervisor().dynos(app.key)
 
 
@@ -251,7 +261,10 @@ def logs(
 
 
 def output(record: Build | Release, *, follow: bool = True) -> Iterator[bytes]:
-    """What a build or a release phase printed so far; with `follow`, until the record is no longer pending."""
+    """What a build or a release phase printed so far.
+
+    With `follow`, until the record is no longer pending.
+    """
 
     def pending() -> bool:
         return type(record).objects.filter(pk=record.pk, status=Status.PENDING).exists()

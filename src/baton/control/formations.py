@@ -23,7 +23,10 @@ _QUANTITY = re.compile(r"[+-]?\d{1,4}")
 def planned(
     types: Iterable[str], existing: Mapping[str, Formation], wishes: Mapping[str, tuple[int, str]], app: App
 ) -> list[Formation]:
-    """Rows for the types of a slug: those there are, else app.json's wish at the first deploy, else one web, no other."""
+    """Rows for the types of a slug.
+
+    Those there are, else app.json's wish at the first deploy, else one web, no other.
+    """
     first = not existing
     result = []
     for kind in types:
@@ -43,7 +46,10 @@ def of_slug(app: App, slug: Slug | None) -> list[Formation]:
 
 
 def wishes(slug: Slug) -> dict[str, tuple[int, str]]:
-    """What app.json at the root of the tree wants of a new app's formation; nothing when it is absent or unreadable."""
+    """What app.json at the root of the tree wants of a new app's formation.
+
+    Nothing when it is absent or unreadable.
+    """
     path = Path(slug.path or "/nonexistent") / "app.json"
     try:
         if path.is_symlink() or path.stat().st_size > MANIFEST_LIMIT:
@@ -81,7 +87,7 @@ def scaled(rows: Iterable[Formation], updates: Iterable[Mapping[str, Any]]) -> l
         if row is None or kind == RELEASE_TYPE:
             raise NotFound(
                 f"Couldn't find that process type ({kind or 'none given'}).",
-                f"The Procfile of the current release declares: {', '.join(by_type) or 'nothing; push something first'}.",
+                f"The current release declares: {', '.join(by_type) or 'nothing; push something first'}.",
             )
         if update.get("quantity") is not None:
             row.quantity = quantity(row.quantity, update["quantity"], kind)

@@ -23,7 +23,10 @@ _lock = threading.Lock()
 
 
 def hosts_of(app: App, name: str | None = None) -> tuple[str, ...]:
-    """Every name routed to an app, custom domains first, then Baton's own; `name`: as if it were called so."""
+    """Every name routed to an app, custom domains first, then Baton's own.
+
+    `name`: as if it were called so.
+    """
     domains = app.domains.order_by("created_at", "hostname")
     custom = [domain.hostname for domain in domains if domain.kind != "heroku"]
     ours = [domain.hostname for domain in domains if domain.kind == "heroku"]
@@ -59,7 +62,10 @@ def control_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def routed_apps(static: Mapping[str, str | None]) -> list[RoutedApp]:
-    """From the records. `static`: the URL of static files by app key, where it is about to differ from the record's."""
+    """From the records.
+
+    `static`: the URL of static files by app key, where it is about to differ from the record's.
+    """
     current = {
         release.app_id: release.slug.static["url"]
         for release in Release.objects.filter(current=True).select_related("slug")
@@ -87,7 +93,10 @@ def refresh(static: Mapping[str, str | None] | None = None) -> bool:
 
 
 def register() -> None:
-    """Writes the document and gives the front door to the supervisor as a service; it runs or goes on running."""
+    """Writes the document and gives the front door to the supervisor as a service.
+
+    It runs or goes on running.
+    """
     with _lock:
         front, wanted = _front(), _door({})
         publish_authority(machine.home())

@@ -240,7 +240,10 @@ async def converse(process: asyncio.subprocess.Process, asked: Asked, receive: R
 
 
 async def feed(process: asyncio.subprocess.Process, compressed: bool, receive: Receive) -> None:
-    """Ends when git has answered; until then, a client that goes away is noticed. Raises ClientGone, Refusal."""
+    """Ends when git has answered.
+
+    Until then, a client that goes away is noticed. Raises ClientGone, Refusal.
+    """
     assert process.stdin is not None
     with contextlib.suppress(ConnectionError):  # git refused early; what it says of it is on its way
         async for data in inflated(body(receive), compressed):

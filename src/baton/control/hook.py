@@ -1,8 +1,8 @@
-"""git's pre-receive hook: hands the pushed refs to control, prints what control answers, ends as control says.
+"""git's pre-receive hook: hands the refs to control, prints what it answers, ends as it says.
 
 It imports next to nothing because it starts at every push. Written to the hooks folder of the home by
-`baton.control.repositories.install_hook`; its environment has BATON_HOOK_SOCKET and BATON_PUSH, a secret that names
-the push. Control answers with lines; the last one is NUL and the exit status.
+`baton.control.repositories.install_hook`; its environment has BATON_HOOK_SOCKET and BATON_PUSH, a secret
+that names the push. Control answers with lines; the last one is NUL and the exit status.
 """
 
 import _socket
@@ -14,7 +14,10 @@ QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_Q
 
 
 def request(push: str, refs: bytes) -> bytes:
-    """A length in decimal and a newline, then fields that end in NUL each: secret, quarantine's three, refs."""
+    """A length in decimal and a newline, then fields that end in NUL each.
+
+    Secret, quarantine's three, refs.
+    """
     fields = [push.encode(), *(os.fsencode(os.environ.get(name, "")) for name in QUARANTINE), refs]
     body = b"".join(field + b"\0" for field in fields)
     return b"%d\n" % len(body) + body

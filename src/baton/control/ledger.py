@@ -1,8 +1,13 @@
-"""How builds and releases end, each in one transaction: what is current changes together with all that belongs to it."""
+"""How builds and releases end, each in one transaction.
+
+What is current changes together with all that belongs to it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
@@ -19,12 +24,7 @@ def current_release(app: App) -> Release | None:
 
 
 def open_release(
-    operation: Operation,
-    home: Home,
-    user: User,
-    slug: Slug | None,
-    config: Mapping[str, str],
-    description: str,
+    operation: Operation, home: Home, slug: Slug | None, config: Mapping[str, str], description: str
 ) -> Release:
     """The next release of the operation's app, pending, written down with the operation that brings it."""
     with transaction.atomic():
@@ -33,7 +33,7 @@ def open_release(
             app=operation.app,
             version=last + 1,
             description=configuration.shortened(description),
-            user=user,
+            user_id=_user_of(operation),
             slug=slug,
             sealed_config=configuration.sealed(home, config),
         )
@@ -135,6 +135,12 @@ def _release_of(operation: Operation) -> Release:
     if operation.release is None:
         raise LookupError(f"operation {operation.pk} brings no release")
     return operation.release
+
+
+def _user_of(operation: Operation) -> UUID:
+    if operation.user_id is None:
+        raise LookupError(f"operation {operation.pk} has no user")
+    return operation.user_id
 
 
 def _build_of(operation: Operation) -> Build:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def home() -> Home:
-    return settings.HOME  # type: ignore[no-any-return]
+    return settings.HOME
 
 
 def options() -> Settings:
-    return settings.BATON  # type: ignore[no-any-return]
+    return settings.BATON
 
 
 def supervisor() -> Supervisor:

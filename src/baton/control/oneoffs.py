@@ -68,12 +68,15 @@ def run(
     attach: bool,
     env: Mapping[str, str],
     size: str | None,
-    type: str | None,
+    type: str | None,  # noqa: A002 - Heroku's word
     force_no_tty: bool,
     user: User,
     host: str | None = None,
 ) -> Dyno:
-    """The record, with `attach_url` when attached: the command starts when somebody attaches. Raises Invalid."""
+    """The record, with `attach_url` when attached.
+
+    The command starts when somebody attaches. Raises Invalid.
+    """
     release = ledger.current_release(app)
     if release is None or release.slug is None:
         raise Invalid(f"{app.name} has nothing to run yet.", "Push something first: git push <remote> main")
@@ -99,7 +102,10 @@ def attach_url(settings: Settings, secret: str, host: str | None = None) -> str:
 
 
 def attach_host(settings: Settings) -> str:
-    """Where a client reaches the rendezvous: this machine, unless Baton serves a domain of its own to others."""
+    """Where a client reaches the rendezvous.
+
+    This machine, unless Baton serves a domain of its own to others.
+    """
     local = settings.domain == "localhost" or ipaddress.ip_address(settings.bind).is_loopback
     return "127.0.0.1" if local else settings.domain
 

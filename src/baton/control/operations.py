@@ -1,4 +1,7 @@
-"""The records of what is being done to an app: opened before it acts, moved on before each step, closed at its end."""
+"""The records of what is being done to an app.
+
+Opened before it acts, moved on before each step, closed at its end.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whether the process that wrote a record still lives: its id together with its start time, so that a reused id fools nobody."""
+"""Whether the process that wrote a record still lives.
+
+Its id together with its start time, so that a reused id fools nobody.
+"""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def parse_request(body: bytes) -> Request:
 
 
 class Listener:
-    """The one end of the hook's connection that writes lines, and notices when nobody is there to read them."""
+    """Writes lines to the hook, and notices when nobody is there to read them."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -200,7 +200,7 @@ def _receive(home: Home, app: App, user: User, request: Request, listener: Liste
                 f" !     {name} is a git submodule: its files are not in the push and will be missing."
             )
 
-    builds.from_push(app, user, commit, fetch, listener.say, listener.gone)
+    builds.from_push(app, user, commit, fetch, say=listener.say, gone=listener.gone)
     repositories.set_head(home, app.key, plan.deploy.ref)
 
 
@@ -225,7 +225,7 @@ def read_request(connection: socket.socket) -> bytes:
         length = int(file.readline(16))
         if not 0 < length <= REQUEST_LIMIT:
             raise Invalid("The hook's request is too large.")
-        body = file.read(length)
+        body: bytes = file.read(length)
     if len(body) != length:
         raise Invalid("The hook's request is cut off.")
     return body

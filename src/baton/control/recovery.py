@@ -1,10 +1,14 @@
-"""What a start does first: finish or undo what the last process left open, then have everything run as the records say."""
+"""What a start does first.
+
+Finish or undo what the last process left open, then have everything run as the records say.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 from baton.base.errors import BatonError
 from baton.base.paths import Home
@@ -91,7 +95,7 @@ def reapply_all() -> None:
             pool.submit(threads.closing(_reapply), key)
 
 
-def _reapply(pk: object) -> None:
+def _reapply(pk: UUID) -> None:
     app = App.objects.filter(pk=pk, destroyed_at=None).first()
     if app is None:
         return

@@ -76,5 +76,8 @@ def _notice(update: Update) -> str:
     if update.deletes:
         return f"{update.short} is deleted here; what is deployed does not change."
     if update.ref.startswith("refs/heads/"):
-        return f"{update.short} is stored and not deployed: only main and master are. To deploy it: git push <remote> {update.short}:main"
+        return (
+            f"{update.short} is stored and not deployed: only main and master are. "
+            f"To deploy it: git push <remote> {update.short}:main"
+        )
     return f"{update.short} is stored and not deployed."

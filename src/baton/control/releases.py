@@ -1,4 +1,7 @@
-"""From a wanted release to a served one: recorded, its release phase run, handed over, made current, or marked failed."""
+"""From a wanted release to a served one.
+
+Recorded, its release phase run, handed over, made current, or marked failed.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +63,14 @@ def make(
 ) -> Release:
     """A new release, served when this returns. `choose` gets the current release once it is our turn.
 
-    With `say`, waits for its turn as long as it takes. Raises ReleaseFailed: what was served before is served still.
+    With `say`, waits for its turn as long as it takes. Raises ReleaseFailed: what was served before is
+    served still.
     """
     with turn(app, Kind.RELEASE, user, say=say, cancelled=cancelled) as operation:
         before = ledger.current_release(app)
         wanted = choose(before)
         home = machine.home()
-        release = ledger.open_release(operation, home, user, wanted.slug, wanted.config, wanted.description)
+        release = ledger.open_release(operation, home, wanted.slug, wanted.config, wanted.description)
         tell(app, f"{release.description} by user {user.email}")
         tell(app, f"Release v{release.version} created by user {user.email}")
         output = Output(home, release.id)
@@ -145,7 +149,10 @@ def _say_event(event: Mapping[str, object], say: Say) -> None:
 
 
 def _after_error(operation: Operation, before: Release | None, error: Exception) -> Exception | None:
-    """Closes the operation as what is served demands. The error to be shown; None when the release is served after all."""
+    """Closes the operation as what is served demands.
+
+    The error to be shown; None when the release is served after all.
+    """
     app = operation.app
     if operation.state == State.HANDING_OVER and not isinstance(error, NotServing | SpecError | Superseded):
         if _settle(operation) is Settlement.FINISH:
@@ -161,7 +168,10 @@ def _after_error(operation: Operation, before: Release | None, error: Exception)
 
 
 def _settle(operation: Operation) -> Settlement | None:
-    """When the answer to a hand-over was lost: asks the supervisor what is served; None when it can't be asked either."""
+    """When the answer to a hand-over was lost.
+
+    Asks the supervisor what is served; None when it can't be asked either.
+    """
     try:
         verdict = settling.settle(operation, machine.home(), machine.supervisor().status())
         if verdict is Settlement.UNDO:
@@ -180,7 +190,10 @@ def reapply(app: App) -> None:
 
 
 def _publish_before(app: App, release: Release) -> None:
-    """The new release's static files, beside those of the last ones; the front door learns of a first static URL."""
+    """The new release's static files, beside those of the last ones.
+
+    The front door learns of a first static URL.
+    """
     from baton.build.static import publish_static
 
     found = static_releases(app, release)
@@ -209,11 +222,15 @@ def static_releases(app: App, coming: Release | None = None) -> list[tuple[Path,
 
 
 def static_files(slug: Slug) -> StaticFiles:
+    assert slug.static is not None
     return StaticFiles(slug.static["url"], slug.static["directory"], tuple(slug.static["hashed"]))
 
 
 def _tidy(app: App, say: Say) -> None:
-    """After the flip: nothing here can unserve the release, so an error is told and logged, and fails nothing."""
+    """After the flip.
+
+    Nothing here can unserve the release, so an error is told and logged, and fails nothing.
+    """
     from baton.build.static import publish_static
 
     steps = (

@@ -1,8 +1,8 @@
 """Where an attached `heroku run` meets its dyno: TLS, one secret for one use, then raw bytes both ways.
 
-The client throws away the first piece that it receives, so the greeting is a TLS record of its own; it looks for the
-exit marker within one piece, so that line is never split; and it dies of a broken pipe when it is hung up on before
-it has said that its input ended, so the end lingers.
+The client throws away the first piece that it receives, so the greeting is a TLS record of its own; it
+looks for the exit marker within one piece, so that line is never split; and it dies of a broken pipe when
+it is hung up on before it has said that its input ended, so the end lingers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ MOST_AT_ONCE = 200
 
 
 class Pieces:
-    """Output in pieces that the client can take one by one: no CRLF, character or exit marker is split over two."""
+    """Output in pieces that the client can take one by one.
+
+    No CRLF, character or exit marker is split over two.
+    """
 
     def __init__(self) -> None:
         self._held = b""
@@ -56,7 +59,10 @@ class Pieces:
 
 
 def held_from(data: bytes) -> int:
-    """Where the part begins that should wait for what follows: a marker's open line, a lone CR, half a character."""
+    """Where the part begins that should wait for what follows.
+
+    A marker's open line, a lone CR, half a character.
+    """
     marker = data.rfind(MARKER)
     if marker >= 0 and b"\n" not in data[marker:]:
         return marker
@@ -222,7 +228,10 @@ async def send_input(
 
 
 async def soon(client: asyncio.StreamReader) -> bytes | None:
-    """What follows at once; None when nothing does, so that the byte before it meant the end and was no data."""
+    """What follows at once.
+
+    None when nothing does, so that the byte before it meant the end and was no data.
+    """
     try:
         return await asyncio.wait_for(client.read(CHUNK), HOLD_SECONDS * 4) or None
     except TimeoutError:

@@ -1,4 +1,7 @@
-"""The apps' bare git repositories: made, served with fixed settings, and checked out of. Argument lists, then effects."""
+"""The apps' bare git repositories.
+
+Made, served with fixed settings, and checked out of. Argument lists, then effects.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,10 @@ def git(home: Home, *arguments: str) -> list[str]:
 
 
 def create(home: Home, key: str) -> None:
-    """The app's repository, empty, `main` first. Made aside and renamed, so that it is there whole or not at all."""
+    """The app's repository, empty, `main` first.
+
+    Made aside and renamed, so that it is there whole or not at all.
+    """
     path = home.repository(key)
     if path.exists():
         return
@@ -119,7 +125,7 @@ def parse_tree(listing: bytes) -> Tree:
     files, total, submodules = 0, 0, []
     for entry in filter(None, listing.split(b"\0")):
         fields, _, name = entry.partition(b"\t")
-        mode, kind, _, length = fields.split()
+        _mode, kind, _object, length = fields.split()
         if kind == b"commit":
             submodules.append(name.decode(errors="replace"))
             continue
@@ -142,7 +148,10 @@ def inspect(home: Home, key: str, commit: str, quarantine: Mapping[str, str]) ->
 
 
 def checkout(home: Home, key: str, commit: str, target: Path, quarantine: Mapping[str, str]) -> Tree:
-    """Writes the commit's files below `target`, as a clone would: no export attributes, no filters, no submodules."""
+    """Writes the commit's files below `target`, as a clone would.
+
+    No export attributes, no filters, no submodules.
+    """
     tree = inspect(home, key, commit, quarantine)
     target.mkdir(parents=True)
     index = target.with_name(f"{target.name}.index")

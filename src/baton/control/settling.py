@@ -1,4 +1,4 @@
-"""An operation whose owner died is finished when what it was to bring is served already, and undone otherwise."""
+"""An operation whose owner died is finished when what it was to bring is served, and undone otherwise."""
 
 from __future__ import annotations
 

@@ -28,7 +28,10 @@ def check(url: str) -> None:
 
 
 def fetch(url: str, target: Path) -> None:
-    """The archive's files below `target`; a single folder that holds all of them is left out. Raises Invalid."""
+    """The archive's files below `target`.
+
+    A single folder that holds all of them is left out. Raises Invalid.
+    """
     from baton.control.api.blobs import local_source
 
     target.parent.mkdir(parents=True, exist_ok=True)

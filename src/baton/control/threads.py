@@ -30,7 +30,10 @@ def closing(work: Callable[P, T]) -> Callable[P, T]:
 
 
 def start(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> threading.Thread:
-    """A thread of its own for work that takes long. It does not keep the process alive: what it leaves open is recovered."""
+    """A thread of its own for work that takes long.
+
+    It does not keep the process alive: what it leaves open is recovered.
+    """
     thread = threading.Thread(target=closing(work), args=args, kwargs=kwargs, daemon=True, name=work.__name__)
     thread.start()
     return thread

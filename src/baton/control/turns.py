@@ -1,4 +1,7 @@
-"""Whose turn it is: one build and one other change an app at a time. Who waits is told for whom, and how long already."""
+"""Whose turn it is.
+
+One build and one other change an app at a time. Who waits is told for whom, and how long already.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def turn(
     operations.close(operation)
 
 
-def _wait(
+def _wait(  # noqa: PLR0917 - one call, just above
     app: App,
     kind: Kind,
     user: User | None,
