@@ -14,9 +14,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(?i)([\"']?\b(?:{_SECRET_NAMES})[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;}}\"']+)"), rf"\1{HIDDEN}"),
     # The API's tokens are 32 hexadecimal letters, ids of people 16.
     (re.compile(r"(?i)\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b"), HIDDEN),
-    # “rs12913832: AG”, "i3000001","value":"II" and rows of a raw file
+    # A marker and, within the same line, the first thing that could be a genotype: too much rather than too little.
     (
-        re.compile(r"(?i)\b((?:rs|i)\d{3,}\b[^A-Za-z\n]{1,12}(?:(?:value|call|genotype|allele)\W{1,5})?)(?-i:[ACGTDI_-]{1,2})(?![A-Za-z])"),
+        re.compile(r"(?i)\b((?:rs|i)\d{3,}\b[^\n]{1,48}?)(?<![A-Za-z0-9])(?-i:[ACGTDI]{1,2}|--|__)(?![A-Za-z0-9])"),
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"(?i)([\"']?\b(?:genome|genotype|call|allele)[\"']?\s*[=:]\s*[\"']?)(?-i:[ACGTDI_-]+)"), rf"\1{HIDDEN}"),

@@ -13,6 +13,9 @@ os.environ |= {
 }
 
 from .common import *  # noqa: E402, F403
+from .common import MIDDLEWARE  # noqa: E402
 
 ALLOWED_HOSTS = ["testserver"]
+# Static files are tested where they are served: on a built tree.
+MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("whitenoise.")]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
