@@ -1,8 +1,8 @@
 """One queue for all dynos against a router that picks one at random: how long the slowest requests take.
 
-Four workers that take one request at a time; requests of exponentially distributed length, mean 40 ms, arrive at
-random at a rate that keeps the workers busy for 80 % of the time. The requests wait rather than compute, so that
-four workers at 80 % fit on two cores, and only the queueing differs.
+Four workers that take one request at a time. Requests of exponentially distributed length, 40 ms on average,
+come at random, at a rate that keeps the workers busy for 80 % of the time. They wait rather than compute, so
+that four workers at 80 % fit on two cores and only the queueing differs.
 """
 
 from __future__ import annotations
@@ -82,10 +82,11 @@ def _random(port: int, ports: list[int]) -> str:
 
 
 def show(found: dict[str, Tally]) -> None:
+    shares = (0.5, 0.9, 0.99, 1)
     rows = [
-        (name, tally.sent, tally.failed, *(report.milliseconds(tally.percentile(share)) for share in (0.5, 0.9, 0.99, 1)))
+        (name, tally.sent, tally.failed, *(report.milliseconds(tally.percentile(share)) for share in shares))
         for name, tally in found.items()
-    ]  # fmt: skip
+    ]
     title = f"{WORKERS} single workers at {SHARE:.0%} load, requests of {WAIT_MEAN_MS:.0f} ms on average"
     report.table(title, ("ms", "requests", "failed", "p50", "p90", "p99", "slowest"), rows)
 

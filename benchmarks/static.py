@@ -1,4 +1,4 @@
-"""Static files: Baton's front door, a plain nginx over the same directory, and whitenoise in the application."""
+"""Static files: Baton's front door, a plain nginx over the same directory, and whitenoise in the app."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def run(site: Site, where: Path, rounds: int, seconds: int) -> list[Way]:
 def _collect(made: dict[str, str], where: Path) -> str:
     """Collect the tree's static files by hand; the hashed path of the style sheet."""
     write(made, where)
-    subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"], cwd=where, check=True,
-                   env={"PATH": "/usr/bin:/bin"})  # fmt: skip
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
+    subprocess.run(command, cwd=where, check=True, env={"PATH": "/usr/bin:/bin"})
     manifest = json.loads((where / "staticfiles" / "staticfiles.json").read_text())
     return f"/static/{manifest['paths']['site.css']}"
 

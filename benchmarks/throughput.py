@@ -1,7 +1,7 @@
 """Requests a second through Baton's front door, against the same program alone and behind a plain nginx.
 
-The same tree runs three times: alone on a TCP port, alone behind a plain nginx, and as an app of Baton. Each round
-measures all of them one after another, so that what else the machine does falls on all alike.
+The same tree runs alone on a TCP port, behind a plain nginx, and as an app of Baton. Each round measures all
+of them one after another, so that what else the machine does falls on all alike.
 """
 
 from __future__ import annotations
@@ -84,6 +84,14 @@ def _rounds(rates: Rates, places: Mapping[str, tuple[str, int]], rounds: int, se
             found = wrk.measure(f"http://127.0.0.1:{port}/?nonce=n", host, seconds)
             rates.by_place.setdefault(place, []).append(found.per_second)
     return rates
+
+
+def promises(all_rates: list[Rates]) -> list[report.Promise]:
+    what = "{}: through the front door, against alone"
+    return [
+        report.Promise(what.format(rates.server), rates.share(BATON), 0.95, at_least=True)
+        for rates in all_rates
+    ]
 
 
 def show(all_rates: list[Rates]) -> None:

@@ -1,0 +1,113 @@
+"""The memory of Baton itself, idle with one app: proportional set size (PSS) by process, the app's apart.
+
+PSS counts a page that n processes share as 1/n of a page in each, so the sum is what the machine has to have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import report
+
+PROC = Path("/proc")
+# What Baton starts of its own; everything else below the keeper belongs to an app.
+OWN = {
+    "baton.run.keeper": "keeper",
+    "baton.run.supervisor": "supervisor",
+    "baton.run.relay": "relay",
+    "baton.control": "control",
+    "nginx: master": "front door, master",
+    "nginx: worker": "front door, worker",
+    "nginx: cache": "front door, cache",
+}
+STEADY_SECONDS = 5.0
+LONGEST_WAIT = 90.0
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    parent: int
+    command: str
+    pss_mb: float
+
+    @property
+    def part(self) -> str:
+        """The part of Baton that this process is, or nothing when it is an app's."""
+        return next((part for mark, part in OWN.items() if mark in self.command), "")
+
+
+def tree(root: int) -> list[Process]:
+    """The process `root` and all below it that still live."""
+    by_parent: dict[int, list[Process]] = {}
+    for process in _all():
+        by_parent.setdefault(process.parent, []).append(process)
+        if process.pid == root:
+            by_parent.setdefault(-1, []).append(process)
+    found, ahead = [], by_parent.get(-1, [])
+    while ahead:
+        process = ahead.pop()
+        found.append(process)
+        ahead += by_parent.get(process.pid, [])
+    return found
+
+
+def idle(root: int) -> list[Process]:
+    """The tree once its memory has been the same, within 1 %, for STEADY_SECONDS."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    before = 0.0
+    while True:
+        found = tree(root)
+        now = sum(process.pss_mb for process in found)
+        if abs(now - before) <= 0.01 * now or time.monotonic() > deadline:
+            return found
+        before = now
+        time.sleep(STEADY_SECONDS)
+
+
+def keeper_of(home: Path) -> int:
+    """The keeper's process id. Raises LookupError when none runs for this home."""
+    for process in _all():
+        if "baton.run.keeper" in process.command and str(home) in process.command:
+            return process.pid
+    raise LookupError(f"no keeper runs for {home}")
+
+
+def own(processes: Iterable[Process]) -> float:
+    """Megabytes (2**20 bytes) of Baton itself."""
+    return sum(process.pss_mb for process in processes if process.part)
+
+
+def show(processes: Iterable[Process]) -> None:
+    ordered = sorted(processes, key=lambda each: (not each.part, each.part, each.pid))
+    rows = [(each.part or "the app", f"{each.pss_mb:.1f}", each.command[:90]) for each in ordered]
+    apps = sum(each.pss_mb for each in ordered if not each.part)
+    rows += [("Baton itself", f"{own(ordered):.1f}", ""), ("the app", f"{apps:.1f}", "")]
+    report.table("memory of an idle home with one app", ("process", "PSS MB", "command"), rows)
+
+
+def _all() -> Iterator[Process]:
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            try:
+                yield _read(entry)
+            except (OSError, ValueError, IndexError):
+                continue  # it has ended meanwhile
+
+
+def _read(entry: Path) -> Process:
+    # The name, in parentheses, may itself hold spaces and parentheses.
+    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return Process(int(entry.name), parent, command, pss_mb((entry / "smaps_rollup").read_text()))
+
+
+def pss_mb(smaps_rollup: str) -> float:
+    """Raises ValueError when the text has no Pss line."""
+    for line in smaps_rollup.splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError("no Pss line")
