@@ -173,8 +173,8 @@ def revoke_token(call: Call, token: str) -> Answer:
         "client": None,
         "created_at": serialize.moment(found.created_at),
         "grant": {},
-        "refresh_token": None,
-        "session": {"id": str(found.pk)},
+        "refresh_token": {},
+        "session": {},
         "updated_at": serialize.moment(found.updated_at),
         "user": {"id": str(call.user.pk)},
     }

@@ -1,0 +1,230 @@
+"""A home of its own for each test, an account with a token, a caller that checks answers by the schema."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient
+from django.test.client import FakePayload
+from pytest_django.fixtures import Settings as DjangoSettings
+
+from baton.base.paths import Home
+from baton.base.secrets import digest
+from baton.base.settings import Settings
+from baton.control.api import auth, frame, limits
+from baton.control.models import App, Release, Slug, Token, User
+from tests.control.api.contract import check
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Caller:
+    """Django's client with a token; every answer is held against Heroku's schema."""
+
+    user: User
+    token: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        sent = {"Authorization": f"Bearer {self.token}", **self.headers}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        response = async_to_sync(AsyncClient().request)(**_scope(method, path, data, sent))
+        check(method, path, response.status_code, response.content)
+        return response
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("PATCH", path, body, **headers)
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("PUT", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> Any:
+        return self.call("DELETE", path, **headers)
+
+
+def _scope(method: str, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    """What uvicorn gives to Django: the path as it was sent and decoded, the query, the headers."""
+    raw, _, query = path.partition("?")
+    sent = {
+        "host": "testserver",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        **headers,
+    }
+    return {
+        "method": method,
+        "path": unquote(raw),
+        "raw_path": raw.encode(),
+        "query_string": query,
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
+        "_body_file": FakePayload(body),
+    }
+
+
+@pytest.fixture
+def home(settings: DjangoSettings) -> Iterator[Home]:
+    """An empty home on a short path: Unix sockets lie below it."""
+    root = Path(tempfile.mkdtemp(prefix="baton-", dir="/tmp"))
+    settings.HOME = Home.at(root)
+    settings.BATON = Settings(disk_reserve_mb=1)
+    yield settings.HOME
+    shutil.rmtree(root)
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters live as long as the process; here, as long as a test."""
+    monkeypatch.setattr(frame, "bucket", limits.Bucket())
+    monkeypatch.setattr(auth, "throttle", limits.Throttle())
+
+
+def make_caller(email: str, **fields: Any) -> Caller:
+    user = User.objects.create_user(email, PASSWORD, **fields)
+    token = f"HRKU-{secrets.token_urlsafe(32)}"
+    Token.objects.create(user=user, digest=digest(token), description="tests", scope=["global"])
+    return Caller(user, token)
+
+
+@pytest.fixture
+def api(db: None, home: Home) -> Caller:
+    return make_caller("ada@example.com")
+
+
+@pytest.fixture
+def stranger(db: None, home: Home) -> Caller:
+    return make_caller("eve@example.com")
+
+
+def make_app(owner: User, name: str = "tidy-harbor", **fields: Any) -> App:
+    return App.objects.create(owner=owner, name=name, number=App.objects.count() + 1, **fields)
+
+
+def make_release(app: App, version: int, **fields: Any) -> Release:
+    return Release.objects.create(
+        app=app,
+        version=version,
+        user=app.owner,
+        description=f"Deploy {version}",
+        sealed_config="",
+        **{"status": "succeeded", **fields},
+    )
+
+
+@pytest.fixture
+def app(api: Caller) -> App:
+    """An app with three releases; the last one is served."""
+    app = make_app(api.user)
+    slug = Slug.objects.create(
+        app=app,
+        path="/nonexistent",
+        process_types={"web": "gunicorn site.wsgi", "release": "python manage.py migrate"},
+        buildpack_provided_description="Python",
+    )
+    for version in (1, 2, 3):
+        make_release(app, version, slug=slug if version > 1 else None, current=version == 3)
+    return app
+
+
+@dataclass
+class Server:
+    """The API in a process of its own, as in production, on a port of the kernel's choice."""
+
+    url: str
+    home: Home
+    token: str
+    environment: dict[str, str]
+
+    @property
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30)
+
+    def do(self, script: str) -> str:
+        """Run `script` on the server's records; what it prints."""
+        lines = "import django; django.setup()\nfrom baton.control.models import *\n" + script
+        done = subprocess.run(
+            [sys.executable, "-c", lines], env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+_FIRST = """
+from baton.base.secrets import digest, Vault
+from django.conf import settings
+Vault.open(settings.HOME)
+user = User.objects.create_user("ada@example.com", {password!r})
+Token.objects.create(user=user, digest=digest({token!r}), scope=["global"])
+App.objects.create(owner=user, name="tidy-harbor", number=1)
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    root = Path(tempfile.mkdtemp(prefix="baton-", dir="/tmp"))
+    environment = {
+        **os.environ,
+        "BATON_HOME": str(root),
+        "DJANGO_SETTINGS_MODULE": "baton.control.settings",
+        "BATON_DISK_RESERVE_MB": "1",
+    }
+    subprocess.run([sys.executable, "-m", "django", "migrate", "-v0"], env=environment, check=True)
+    listener = socket.create_server(("127.0.0.1", 0))
+    found = Server(f"http://127.0.0.1:{listener.getsockname()[1]}", Home.at(root), "HRKU-test", environment)
+    found.do(_FIRST.format(password=PASSWORD, token=found.token))
+    argv = [sys.executable, "-m", "uvicorn", "--fd", str(listener.fileno()), "--log-level", "warning"]
+    process = subprocess.Popen(
+        [*argv, "--lifespan", "off", "baton.control.api.asgi:application"],
+        env=environment,
+        pass_fds=[listener.fileno()],
+    )
+    listener.close()
+    try:
+        wait_for(lambda: _answers(found.url))
+        yield found
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        shutil.rmtree(root)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/schema", timeout=30).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_for(condition: Any, seconds: float = 30) -> Any:
+    """What `condition` gives as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
