@@ -80,7 +80,7 @@ class App:
         """The flip: one rename, so that every connect finds the old or the new."""
         code = self.page
         home = self.machine.home
-        target = home.page_socket(code) if code or self.serving is None else self.serving.path
+        target = self.serving.path if self.serving and not code else home.page_socket(code or "h14")
         front = home.front_socket(self.key)
         if front.is_symlink() and str(front.readlink()) == str(target):
             return

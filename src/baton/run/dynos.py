@@ -203,7 +203,7 @@ class Dyno:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if uid is not None and gid is not None:
                 os.chown(directory, uid, gid)
-        overlay = self.directory / "overlay"
+        overlay: Path | None = self.directory / "overlay"
         root = Path(spec.slug or "/var/empty")
         if not ability().overlay:
             root, overlay = self._copy(root), None

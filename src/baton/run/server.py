@@ -250,7 +250,7 @@ class Server:
         lines = asyncio.create_task(self._lines(caller, request, max(one.after, request.get("after") or 0)))
         try:
             timeout = request.get("timeout")
-            waits = [one.dyno.gone, *([left] if one.bound else [])]
+            waits: list[asyncio.Future[Any]] = [one.dyno.gone, *([left] if one.bound else [])]
             done, _ = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if one.dyno.gone not in done:
                 await one.dyno.terminate()

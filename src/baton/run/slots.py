@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -171,7 +170,8 @@ class Slot:
                 left = min(deadline, patience) - loop.time()
                 if left <= 0:
                     raise self._timeout(findings)
-                await asyncio.wait([search, dyno.gone], timeout=min(left, 1.0), return_when=asyncio.FIRST_COMPLETED)
+                waits: list[asyncio.Future[Any]] = [search, dyno.gone]
+                await asyncio.wait(waits, timeout=min(left, 1.0), return_when=asyncio.FIRST_COMPLETED)
             if dyno.alive:
                 return search.result()
         finally:

@@ -62,8 +62,9 @@ class AppSpec:
     commit: str = ""
     description: str = ""
 
-    def process(self, type: str) -> ProcessSpec | None:
-        return next((process for process in self.processes if process.type == type), None)
+    def process(self, name: str) -> ProcessSpec | None:
+        """The line of the formation of that type."""
+        return next((process for process in self.processes if process.type == name), None)
 
     @property
     def web_quantity(self) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from baton.base.paths import Home
+from baton.route.routerlog import heroku_line
 from baton.run import keeper
 from baton.run.apps import tidy_fronts
 from baton.run.generations import connections
@@ -22,7 +23,6 @@ from baton.run.machine import Machine, signal_all
 from baton.run.server import Server, raise_firewall
 from baton.run.spawn import spawn
 from baton.run.store import Store
-from baton.route.routerlog import heroku_line
 
 MEMORY_SECONDS = 20.0
 DATAGRAM = 1 << 16
