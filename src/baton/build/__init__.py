@@ -1,6 +1,8 @@
-"""A pushed tree becomes a slug: buildpacks in order, in a cage, over dependency trees shared by what they were made from.
+"""A pushed tree becomes a slug: buildpacks in order, in a cage, over dependency trees shared by what they
+were made from.
 
-In: a BuildRequest. Out: a Slug, immutable and complete, or a BuildError that says what to type next; and its static files for the front door.
+In: a BuildRequest. Out: a Slug, immutable and complete, or a BuildError that says what to type next; and its
+static files for the front door.
 """
 
 from baton.build.errors import BuildError

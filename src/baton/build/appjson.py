@@ -1,6 +1,7 @@
 """app.json: what an app is made of when it is created from its source. Not read on later pushes.
 
-Fields as https://devcenter.heroku.com/articles/app-json-schema has them; unknown ones are left alone, as Heroku does.
+Fields as https://devcenter.heroku.com/articles/app-json-schema has them; unknown ones are left alone, as
+Heroku does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 @dataclass(frozen=True)
 class EnvVar:
-    """`generator` is "secret" or None; a required one without value has to be given by who creates the app."""
+    """`generator` is "secret" or None; a required one without value is asked of who creates the app."""
 
     name: str
     value: str | None = None

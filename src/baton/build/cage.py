@@ -1,8 +1,11 @@
-"""Where the app's and its packages' code runs during a build: a sandbox with its own user, limits, and low priority."""
+"""Where the app's and its packages' code runs during a build: a sandbox with its own user, limits, and low
+priority.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -32,15 +35,18 @@ MOST_LINES = 20_000
 
 # The operator's own ways to the network and to package indexes, and where their certificates lie.
 CERTIFICATES = (
-    "SSL_CERT_FILE SSL_CERT_DIR PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE GIT_SSL_CAINFO NODE_EXTRA_CA_CERTS NIX_SSL_CERT_FILE"
+    "SSL_CERT_FILE SSL_CERT_DIR PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE GIT_SSL_CAINFO "
+    "NODE_EXTRA_CA_CERTS NIX_SSL_CERT_FILE"
 ).split()
-NETWORK = tuple(
-    CERTIFICATES
-    + "HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy npm_config_registry "
-    "npm_config_cafile NPM_CONFIG_REGISTRY NPM_CONFIG_CAFILE UV_NATIVE_TLS UV_SYSTEM_CERTS UV_HTTP_TIMEOUT".split()
+NETWORK = (
+    *CERTIFICATES,
+    *"HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy".split(),
+    *"npm_config_registry npm_config_cafile NPM_CONFIG_REGISTRY NPM_CONFIG_CAFILE".split(),
+    *"UV_NATIVE_TLS UV_SYSTEM_CERTS UV_HTTP_TIMEOUT".split(),
 )
-INDEXES = tuple(
-    "UV_INDEX_URL UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_INDEX UV_FIND_LINKS UV_NO_INDEX UV_INDEX_STRATEGY UV_OFFLINE".split()
+INDEXES = (
+    *"UV_INDEX_URL UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_INDEX UV_FIND_LINKS".split(),
+    *"UV_NO_INDEX UV_INDEX_STRATEGY UV_OFFLINE".split(),
 )
 _PIP_TO_UV = {
     "PIP_INDEX_URL": "UV_INDEX_URL",
@@ -50,7 +56,8 @@ _PIP_TO_UV = {
 
 # What no config var may set in a build, as it would break the build's own programs.
 RESERVED = frozenset(
-    "PATH HOME PYTHONHOME LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV GIT_DIR CPATH LIBRARY_PATH SHELLOPTS PS4".split()
+    "PATH HOME PYTHONHOME LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV GIT_DIR CPATH LIBRARY_PATH SHELLOPTS PS4 "
+    "BATON_BUILD BATON_BUILD_CACHE".split()
 )
 
 _ENTER = (
@@ -61,7 +68,9 @@ _ENTER = (
 
 @dataclass(frozen=True)
 class Ended:
-    """`tail`: the last lines, redacted; `step`: what the script said last that it was doing; `starved`: of memory."""
+    """`tail`: the last lines, redacted; `step`: what the script said last that it was doing; `starved`: of
+    memory.
+    """
 
     status: int
     tail: tuple[str, ...]
@@ -242,7 +251,9 @@ def check_disk(home: Home, reserve: int) -> None:
 
 
 def enter_argv(entrances: Sequence[str], command: Sequence[str]) -> list[str]:
-    """`command` inside of the control group before its first instruction, with low priority, its environment moved to fd 9."""
+    """`command` inside of the control group before its first instruction, with low priority, its environment
+    moved to fd 9.
+    """
     polite = [name for name in ("nice", "ionice") if shutil.which(name)]
     options = {"nice": ["-n", "10"], "ionice": ["-c", "3", "-t"]}
     prefix = [word for name in polite for word in (name, *options[name])]
@@ -250,14 +261,16 @@ def enter_argv(entrances: Sequence[str], command: Sequence[str]) -> list[str]:
 
 
 def tools() -> tuple[Mount, ...]:
-    """What a build brings along: uv, the helper scripts, and the operator's certificates where they lie outside of /etc/ssl."""
+    """What a build brings along: uv, the helper scripts, and the operator's certificates where they lie
+    outside of /etc/ssl.
+    """
     inside = Path(__file__).parent / "inside"
     return (Mount(str(find_uv()), UV), Mount(str(inside), INSIDE), *_network_files())
 
 
 def _network_files() -> tuple[Mount, ...]:
     paths = {os.environ.get(name, "") for name in (*CERTIFICATES, "NPM_CONFIG_CAFILE", "npm_config_cafile")}
-    links = {link for name in INDEXES for link in operator_indexes().get(name, "").split()}
+    links = {link for name in INDEXES for link in re.split(r"[\s,]+", operator_indexes().get(name, ""))}
     local = {link.removeprefix("file://") for link in links if link.startswith(("file://", "/"))}
     wanted = sorted(path for path in paths | local if path.startswith("/") and Path(path).exists())
     seen = ("/usr", "/etc/ssl", "/etc/pki", "/etc/ca-certificates")
@@ -278,15 +291,22 @@ def operator_network() -> dict[str, str]:
 
 
 def operator_indexes() -> dict[str, str]:
-    """The operator's package indexes as uv names them: from UV_*, else PIP_*, else pip's configuration file."""
-    configured = {_PIP_TO_UV[name]: value for name, value in pip_configuration().items()}
-    translated = {uv: os.environ[pip] for pip, uv in _PIP_TO_UV.items() if os.environ.get(pip)}
+    """The operator's package indexes as uv names them: from UV_*, else PIP_*, else pip's configuration."""
+    set_for_pip = {pip: os.environ[pip] for pip in _PIP_TO_UV if os.environ.get(pip)}
     own = {name: os.environ[name] for name in INDEXES if os.environ.get(name)}
-    return {**configured, **translated, **own}
+    return {**as_uv_names({**pip_configuration(), **set_for_pip}), **own}
+
+
+def as_uv_names(settings: Mapping[str, str]) -> dict[str, str]:
+    """pip's settings of where packages are, as uv's: it wants commas between the places of --find-links."""
+    found = {uv: settings[pip] for pip, uv in _PIP_TO_UV.items() if settings.get(pip)}
+    if "UV_FIND_LINKS" in found:
+        found["UV_FIND_LINKS"] = ",".join(found["UV_FIND_LINKS"].split())
+    return found
 
 
 def pip_configuration(path: Path = Path("/etc/pip.conf")) -> dict[str, str]:
-    """index-url, extra-index-url and find-links of a pip.conf, by the names of their environment variables."""
+    """index-url, extra-index-url and find-links of a pip.conf, by their environment variables' names."""
     import configparser
 
     parser = configparser.RawConfigParser()

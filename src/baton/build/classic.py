@@ -37,13 +37,13 @@ _ARCHIVES = (".tgz", ".tar.gz", ".tar", ".tar.xz", ".tar.bz2")
 def build(shop: Workshop, name: str, number: int) -> Contribution:
     """Fetch, detect, compile and ask what the buildpack says of the app. Raises BuildError."""
     place = fetch(shop, name, number)
-    mount = Mount(str(place), f"/tmp/buildpacks/{number}")
+    mount = Mount(str(place), f"/run/buildpacks/{number}")
     provided = detect(shop, name, mount)
     shop.out.title(f"{provided} app detected")
     compile_tree(shop, name, mount)
     said = release(shop, name, mount)
     if tree.is_file(place, "export"):
-        shop.exports.append(Mount(f"{place}/export", f"/tmp/exports/{number}"))
+        shop.exports.append(Mount(f"{place}/export", f"/run/exports/{number}"))
     return Contribution(name, provided, said.process_types, said.config_vars, said.addons)
 
 
@@ -143,7 +143,6 @@ def _git_environment(shop: Workshop) -> dict[str, str]:
         **certificates,
         **safe,
         "GIT_TERMINAL_PROMPT": "0",
-        "HOME": "/tmp",
     }
 
 
@@ -163,10 +162,13 @@ def detect(shop: Workshop, name: str, mount: Mount) -> str:
 
 
 def compile_tree(shop: Workshop, name: str, mount: Mount) -> None:
-    """bin/compile BUILD_DIR CACHE_DIR ENV_DIR: config vars are files, not environment. Raises BuildpackFailed."""
+    """bin/compile BUILD_DIR CACHE_DIR ENV_DIR: config vars are files, not environment.
+
+    Raises BuildpackFailed.
+    """
     private = env_directory(shop)
-    binds = (mount, Mount(str(shop.cache("classic")), "/tmp/cache"), Mount(str(private), "/tmp/environment"))
-    script = f"exec {mount.target}/bin/compile /app /tmp/cache /tmp/environment"
+    binds = (mount, Mount(str(shop.cache("classic")), "/run/cache"), Mount(str(private), "/run/environment"))
+    script = f"exec {mount.target}/bin/compile /app /run/cache /run/environment"
     try:
         ended = shop.run(
             f"bin/compile of {name}", script, binds=binds, env=_environment(shop), show=lambda line: line

@@ -1,7 +1,7 @@
 """Installed trees, shared by the hash of what they were made from.
 
-A tree below `home.deps` is complete by being there: it is made elsewhere on the same disk, taken away from the user who
-made it, and renamed into place. Locks are the kernel's, so a killed build leaves none behind.
+A tree below `home.deps` is complete by being there: it is made elsewhere on the same disk, taken away from
+the user who made it, and renamed into place. Locks are the kernel's, so a killed build leaves none behind.
 """
 
 from __future__ import annotations
@@ -53,11 +53,18 @@ class Shared:
 
 
 def obtain(
-    home: Home, name: str, make: Callable[[], Path], cancelled: Callable[[], bool], limits: Limits
+    home: Home,
+    name: str,
+    make: Callable[[], Path],
+    cancelled: Callable[[], bool],
+    limits: Limits,
+    *,
+    owner: tuple[int, int] | None = None,
 ) -> Shared:
     """The tree of that name, made by `make` (which returns a finished directory on the same disk) if need be.
 
-    Two builds that want one tree make it once: the second waits.
+    Two builds that want one tree make it once: the second waits. Nobody is shown a tree but read-only or
+    through an overlay; `owner` (else root) is who may write over its files there.
     """
     path = home.deps / name
     lease = acquire(lock_file(home, name), shared=True, cancelled=cancelled)
@@ -69,7 +76,7 @@ def obtain(
         cached = path.is_dir()
         if not cached:
             staging = make()
-            tree.seal(staging, None, limits)
+            tree.seal(staging, owner, limits)
             staging.rename(path)
     except BaseException:
         lease.release()

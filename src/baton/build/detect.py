@@ -19,8 +19,8 @@ REQUIREMENTS = ("requirements.txt", "Pipfile.lock", "poetry.lock", "uv.lock")
 MISSPELLINGS = {
     name.lower(): right
     for right, names in {
-        "requirements.txt": "requirement.txt requirements requirements.text requirments.txt requirements.tx requirements.txt.txt "
-        "requirement.text requeriments.txt reqs.txt requirements-txt requirements.txt",
+        "requirements.txt": "requirement.txt requirements requirements.text requirments.txt requirements.tx "
+        "requirements.txt.txt requirement.text requeriments.txt reqs.txt requirements-txt requirements.txt",
         "Pipfile.lock": "pipfile.lock pip.lock",
         "poetry.lock": "poetry.lock poerty.lock",
         "uv.lock": "uv.lock uv.lck",
@@ -46,7 +46,8 @@ _URL = re.compile(r"^(?:https?|git|ssh|file)://\S+$|^[\w.-]+@[\w.-]+:\S+$")
 
 
 def canonical(name: str) -> str:
-    """Heroku's many forms of its own buildpacks, to `heroku/python` and `heroku/nodejs`; other URLs and paths as given.
+    """Heroku's many forms of its own buildpacks, to `heroku/python` and `heroku/nodejs`; other URLs and paths
+    as given.
 
     Raises UnknownBuildpack.
     """

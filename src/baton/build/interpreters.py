@@ -46,7 +46,10 @@ class Wanted:
 
 
 def parse(file: str, text: str) -> Wanted:
-    """`.python-version` ("3.13", comments allowed) or runtime.txt ("python-3.13.1"). Raises PythonVersionInvalid."""
+    """`.python-version` ("3.13", comments allowed) or runtime.txt ("python-3.13.1").
+
+    Raises PythonVersionInvalid.
+    """
     lines = [stripped for line in text.splitlines() if (stripped := line.partition("#")[0].strip())]
     found = _WANTED.match(lines[0]) if len(lines) == 1 else None
     if found is None:
@@ -73,7 +76,9 @@ def versions(found: Iterable[Interpreter]) -> list[str]:
 
 
 def installed(home: Home) -> tuple[Interpreter, ...]:
-    """Every usable Python: the distribution's, uv's, pyenv's, and those named by BATON_PYTHONS (directories, `:` between)."""
+    """Every usable Python: the distribution's, uv's, pyenv's, and those named by BATON_PYTHONS (directories,
+    `:` between).
+    """
     paths: dict[Path, Path] = {}
     for directory in _directories(home):
         for path in sorted(directory.glob("python3.*")):

@@ -1,7 +1,8 @@
 """heroku/nodejs: Node.js and npm, the packages of the lock file, and the scripts of package.json.
 
-Packages are installed apart from the app, by package.json without its scripts, and shared between builds of the app by the hash
-of what decides them. The app's own scripts run on each push, in its tree, over that shared directory.
+Packages are installed apart from the app, by package.json without its scripts, and shared between builds of
+the app by the hash of what decides them. The app's own scripts run on each push, in its tree, over that
+shared directory.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ LIMIT = 20_000_000  # bytes of a lock file
 BEFORE = "heroku-prebuild"
 INSTALL_SCRIPTS = ("preinstall", "install", "postinstall", "preprepare", "prepare", "postprepare")
 DECISIVE = (
-    "name version dependencies devDependencies optionalDependencies peerDependencies peerDependenciesMeta bundleDependencies "
+    "name version dependencies devDependencies optionalDependencies peerDependencies peerDependenciesMeta "
+    "bundleDependencies "
     "bundledDependencies overrides workspaces engines allowScripts os cpu"
 ).split()
 
@@ -74,7 +76,8 @@ while [ $# -gt 0 ]; do
 done
 """
 _STALE = re.compile(
-    r"can only install packages when your package(?:-lock)?\.json .* are in sync|npm ci.*can only install with an existing package-lock",
+    r"can only install packages when your package(?:-lock)?\.json .* are in sync"
+    r"|npm ci.*can only install with an existing package-lock",
     re.I | re.S,
 )
 _NOISE = re.compile(
@@ -151,7 +154,10 @@ def lock_file(root: Path) -> str | None:
 
 
 def find_node(shop: Workshop, package: Package) -> Node:
-    """The Node.js that `engines.node` asks for, fetched if need be. Raises NodeVersionMissing, PackageJsonError."""
+    """The Node.js that `engines.node` asks for, fetched if need be.
+
+    Raises NodeVersionMissing, PackageJsonError.
+    """
     wanted, bundled, distribution = engines.spec(package.engine), engines.bundled(), engines.distribution()
     chosen = engines.choose(wanted, bundled, distribution)
     problem = ""
@@ -203,16 +209,9 @@ def enter_node(shop: Workshop, node: Node) -> None:
     if node.wheel is not None:
         wheel = node.wheel
         name = dependencies.key({"node": node.version, "buildpack": f"nodejs {VERSION}"})
-        found = dependencies.obtain(
-            shop.request.home,
-            name,
-            lambda: assemble(wheel, shop.request.directory / "node"),
-            shop.cage.cancelled,
-            shop.request.limits,
-        )
-        shop.leases.append(found.lease)
+        found = shop.obtain(name, lambda: assemble(wheel, shop.request.directory / "node"))
         tree.make_directory(shop.root, ".heroku/node")
-        shop.mounts.append(Mount(str(found.path), PREFIX))
+        shop.mounts.append(Mount(str(found), PREFIX))
     shop.path[:0] = [f"{PREFIX}/bin", "/app/bin", f"{MODULES}/.bin"]
     shop.env |= {"NODE_HOME": PREFIX, "NODE_VERSION": node.version}
     tree.write(shop.root, ".profile.d/nodejs.sh", PROFILE.encode())
@@ -220,7 +219,7 @@ def enter_node(shop: Workshop, node: Node) -> None:
 
 
 def assemble(wheel: Path, place: Path) -> Path:
-    """A tree as Node.js itself is laid out: a wheel can't hold links, so its npm does not find its library."""
+    """A tree as Node.js itself is laid out. A wheel holds no links, so npm misses its library there."""
     tree.remove(place)
     for part in ("lib", "include"):
         if (wheel / part).is_dir():
@@ -250,7 +249,8 @@ def install(shop: Workshop, package: Package, lock: str | None) -> Path:
     clear_committed(shop)
     if lock is None:
         shop.out.warn(
-            "There is no package-lock.json, so which versions are installed is decided by the day of the first build.\nRun: npm install --package-lock-only && git add package-lock.json"
+            "There is no package-lock.json, so which versions are installed is decided by the day of the "
+            "first build.\nRun: npm install --package-lock-only && git add package-lock.json"
         )
     parts = tree_parts(shop, package, lock)
     name = dependencies.key(parts)
@@ -260,22 +260,15 @@ def install(shop: Workshop, package: Package, lock: str | None) -> Path:
         if cached
         else f"Installing the Node.js packages ({install_command(lock)})"
     )
-    found = dependencies.obtain(
-        shop.request.home,
-        name,
-        lambda: _make(shop, package, lock, parts),
-        shop.cage.cancelled,
-        shop.request.limits,
-    )
-    shop.leases.append(found.lease)
-    return found.path
+    return shop.obtain(name, lambda: _make(shop, package, lock, parts), shop.request.owner_in_cage)
 
 
 def clear_committed(shop: Workshop) -> None:
     committed = shop.root / "node_modules"
     if committed.is_symlink() or any(committed.glob("*")):
         shop.out.warn(
-            "node_modules is in git; it is left out, and made from package.json.\nRun: git rm -r --cached node_modules && echo node_modules >> .gitignore"
+            "node_modules is in git; it is left out, and made from package.json.\nRun: git rm -r --cached "
+            "node_modules && echo node_modules >> .gitignore"
         )
     tree.remove(committed)
     tree.make_directory(shop.root, "node_modules")
@@ -327,7 +320,9 @@ def install_command(lock: str | None) -> str:
 
 
 def _make(shop: Workshop, package: Package, lock: str | None, parts: Mapping[str, str]) -> Path:
-    """Run npm where there is nothing but the names of the packages, or in the tree where some of them lie there."""
+    """Run npm where there is nothing but the names of the packages, or in the tree where some of them lie
+    there.
+    """
     local = bool(parts["local"]) or "workspaces" in package.document
     place = shop.scratch("packages")
     stripped = shop.scratch("stripped") / "package.json"
@@ -379,7 +374,8 @@ def install_script(lock: str | None, npm: int) -> str:
     """npm 11 asks for the consent to packages' own scripts; a lock file that was pushed is that consent."""
     allow = " --dangerously-allow-all-scripts" if npm >= 11 else ""
     more = "" if lock else " --no-package-lock"
-    return f"cd /app && {install_command(lock)} --include=dev --no-audit --no-fund --no-update-notifier{more}{allow}\n"
+    quiet = "--no-audit --no-fund --no-update-notifier"
+    return f"cd /app && {install_command(lock)} --include=dev {quiet}{more}{allow}\n"
 
 
 def npm_environment(shop: Workshop) -> dict[str, str]:
@@ -460,9 +456,7 @@ def keep_changes(shop: Workshop, changed: list[str]) -> Path:
         return place
 
     name = dependencies.key({"node_modules": shop.request.build_id, "app": shop.request.key})
-    found = dependencies.obtain(shop.request.home, name, make, shop.cage.cancelled, shop.request.limits)
-    shop.leases.append(found.lease)
-    return found.path
+    return shop.obtain(name, make)
 
 
 def contribution(shop: Workshop, package: Package) -> Contribution:

@@ -50,7 +50,9 @@ class Output:
 
 
 def error_lines(error: BuildError) -> list[str]:
-    """What a person is shown of an error: its title, what was expected and found, what to type next, its code."""
+    """What a person is shown of an error: its title, what was expected and found, what to type next, its
+    code.
+    """
     body = [
         f"Error: {error.title}.",
         "",
@@ -63,7 +65,7 @@ def error_lines(error: BuildError) -> list[str]:
 
 
 def secrets_of(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """(value, name) pairs to hide, longest first; of URLs also the password alone, of longer texts each line."""
+    """(value, name) pairs to hide, longest first; of URLs also the password alone, of texts each line."""
     found: dict[str, str] = {}
     for name, value in env.items():
         if name in PLAIN:

@@ -1,8 +1,10 @@
 """heroku/python: interpreter, dependencies, hooks, static files of a Django project.
 
-An installed tree is shared between builds by the hash of what it was made from. Between apps it is shared only when no
-code of theirs had a part in it: every requirement names its hashes, only wheels are installed, nothing of the tree is
-seen, and what was installed is compiled without being imported. Any other tree carries the app's key in its hash.
+An installed tree is shared between builds by the hash of what it was made from. Between apps it is shared
+only when no code of theirs had a part in it: every requirement names its hashes, only wheels are installed,
+nothing of the tree is
+seen, and what was installed is compiled without being imported. Any other tree carries the app's key in its
+hash.
 """
 
 from __future__ import annotations
@@ -17,7 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baton.build import dependencies, detect, interpreters, requirements, tree
-from baton.build.cage import INSIDE, UV, Ended, View, find_uv, operator_indexes, operator_network
+from baton.build.cage import (
+    INSIDE,
+    REPORT,
+    UV,
+    Ended,
+    View,
+    as_uv_names,
+    find_uv,
+    operator_indexes,
+    operator_network,
+)
 from baton.build.errors import (
     BuildError,
     CollectStaticFailed,
@@ -42,11 +54,16 @@ PYTHON = f"{PREFIX}/bin/python"
 GIVEN = "/run/given"  # files that the build itself puts together
 PRE_COMPILE, POST_COMPILE = "bin/pre_compile", "bin/post_compile"
 
-# gunicorn takes inherited sockets only when LISTEN_PID is its own; the one who starts it can't know that number.
+# gunicorn takes inherited sockets only when LISTEN_PID is its own; the one who starts it can't know that
+# number.
 LISTEN = (
-    "import os, sys; 'LISTEN_FDS' in os.environ and any(os.path.basename(word) == 'gunicorn' for word in sys.orig_argv[:6]) "
+    "import os, sys; 'LISTEN_FDS' in os.environ and any(os.path.basename(word) == 'gunicorn' for word in "
+    "sys.orig_argv[:6]) "
     "and os.environ.__setitem__('LISTEN_PID', str(os.getpid()))\n"
 )
+
+# Only builds set the variable; see inside/memo.py.
+MEMO = "import os; 'BATON_BUILD' in os.environ and exec(open(os.environ['BATON_BUILD']).read(), {})\n"
 
 PROFILE = """\
 export PATH="$HOME/.heroku/python/bin:$PATH"
@@ -68,9 +85,9 @@ if [ -z "${WEB_CONCURRENCY:-}" ]; then
 fi
 """
 
-_PIP_NAMES = {"PIP_INDEX_URL": "UV_INDEX_URL", "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL"}
 _NOT_FOUND = re.compile(
-    r"was not found in the package registry|no version of|there (?:is|are) no versions? of|were not found in the provided",
+    r"was not found in the package registry|no version of|there (?:is|are) no versions? of"
+    r"|were not found in the provided",
     re.I,
 )
 _STALE = re.compile(
@@ -81,7 +98,8 @@ _ONLY_WHEELS = re.compile(
     r"no usable wheels|building (?:source distributions|from source) is disabled|--no-build|no-build", re.I
 )
 _NOISE = re.compile(
-    r"^warning: Failed to (?:hardlink|clone) files|^\s+If the cache and target directories|^\s+If this is intentional, set `export UV_LINK_MODE"
+    r"^warning: Failed to (?:hardlink|clone) files|^\s+If the cache and target directories"
+    r"|^\s+If this is intentional, set `export UV_LINK_MODE|^Using Python .* environment at"
 )
 
 
@@ -166,13 +184,15 @@ def _tell_version(shop: Workshop, chosen: Interpreter, wanted: Wanted | None) ->
     if wanted is None:
         shop.out.title(f"No Python version was specified. Using this machine's own, Python {chosen}")
         shop.out.detail(
-            f"To keep it when the machine changes: echo {chosen.version[0]}.{chosen.version[1]} > .python-version"
+            f"To keep it when the machine changes: echo {chosen.version[0]}.{chosen.version[1]} > "
+            ".python-version"
         )
         return
     shop.out.title(f"Using Python {chosen} specified in {wanted.file}")
     if wanted.file == "runtime.txt":
         shop.out.warn(
-            f"runtime.txt is deprecated. Use .python-version: echo {chosen.version[0]}.{chosen.version[1]} > .python-version"
+            f"runtime.txt is deprecated. Use .python-version: echo {chosen.version[0]}.{chosen.version[1]} "
+            "> .python-version"
         )
 
 
@@ -202,9 +222,7 @@ def _obtain(shop: Workshop, needs: Needs, interpreter: Interpreter, name: str, *
         with dependencies.locked(request.home.cache(request.key) / f"{kind}.lock", shop.cage.cancelled):
             return _make(shop, needs, interpreter, _installation(shop, needs, kind, shared=shared), name)
 
-    found = dependencies.obtain(request.home, name, make, shop.cage.cancelled, request.limits)
-    shop.leases.append(found.lease)
-    return found.path
+    return shop.obtain(name, make)
 
 
 def tree_name(shop: Workshop, needs: Needs, interpreter: Interpreter, *, shared: bool) -> str:
@@ -237,7 +255,8 @@ def _installation(shop: Workshop, needs: Needs, cache: str, *, shared: bool) -> 
         "Pipfile.lock": f"uv pip install --python {PYTHON} -r {GIVEN}/requirements.txt",
         "poetry.lock": (
             "uv tool run --quiet --from 'poetry>=2,<3' --with poetry-plugin-export poetry export --only main "
-            f"--format requirements.txt --output /tmp/requirements.txt && uv pip install --python {PYTHON} -r /tmp/requirements.txt"
+            f"--format requirements.txt --output /tmp/requirements.txt && uv pip install --python {PYTHON} "
+            "-r /tmp/requirements.txt"
         ),
         "uv.lock": f"uv sync --locked --no-default-groups --no-dev --python {PYTHON}",
     }
@@ -245,14 +264,17 @@ def _installation(shop: Workshop, needs: Needs, cache: str, *, shared: bool) -> 
 
 
 def _make(shop: Workshop, needs: Needs, interpreter: Interpreter, way: Installation, name: str) -> Path:
-    """Install into the app's cache directory, where uv's own cache is on the same mount and can be linked from."""
+    """Install into the app's cache directory, where uv's own cache is on the same mount and can be linked
+    from.
+    """
     workplace = shop.cache(way.cache)
     tree.remove(workplace / "python")
     script = (
-        "set -e\nrm -rf /tmp/.cage && mkdir -p /tmp/.cage\n"
+        "set -e\n"
         f"uv venv --quiet --no-project --python {shlex.quote(str(interpreter.path))} {PREFIX}\n"
         f"{way.script}\n"
-        f"{shlex.quote(str(interpreter.path))} -I -S {INSIDE}/bytecode.py /app/.heroku/bytecode unchecked {PREFIX}/lib\n"
+        f"{shlex.quote(str(interpreter.path))} -I -S {INSIDE}/bytecode.py /app/.heroku/bytecode unchecked "
+        f"{PREFIX}/lib\n"
     )
     tree.make_directory(way.root, ".heroku")
     view = View(
@@ -271,19 +293,17 @@ def _make(shop: Workshop, needs: Needs, interpreter: Interpreter, way: Installat
         raise install_error(needs.main, ended, only_wheels=way.shared)
     finished = shop.request.directory / f"tree-{name}"
     (workplace / "python").rename(finished)
-    tree.write(
-        finished,
-        f"lib/python{interpreter.version[0]}.{interpreter.version[1]}/site-packages/baton-listen.pth",
-        LISTEN.encode(),
-    )
+    site = f"lib/python{interpreter.version[0]}.{interpreter.version[1]}/site-packages"
+    tree.write(finished, f"{site}/baton-listen.pth", LISTEN.encode())
+    tree.write(finished, f"{site}/baton-build.pth", MEMO.encode())
     return finished
 
 
 def install_environment(shop: Workshop, *, shared: bool) -> dict[str, str]:
-    """A shared tree sees of the config vars only where packages are: what they are is said by their hashes."""
+    """A shared tree sees of the config vars only where packages are: their hashes say what they are."""
     env = shop.environment(config=not shared)
     config: Mapping[str, str] = shop.request.env
-    indexes = {uv: config[pip] for pip, uv in _PIP_NAMES.items() if config.get(pip)}
+    indexes = as_uv_names({name: value for name, value in config.items() if name.startswith("PIP_")})
     named = {
         name: value
         for name, value in config.items()
@@ -296,7 +316,7 @@ def install_environment(shop: Workshop, *, shared: bool) -> dict[str, str]:
         **named,
         "PATH": f"{Path(UV).parent}:{env['PATH']}",
         "UV_CACHE_DIR": "/app/.heroku/uv",
-        "UV_TOOL_DIR": "/tmp/.cage/tools",
+        "UV_TOOL_DIR": f"{REPORT}/tools",
         "UV_LINK_MODE": "hardlink",
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
@@ -343,39 +363,52 @@ def enter(shop: Workshop, installed: Path, interpreter: Interpreter) -> None:
 def finish(shop: Workshop, installed: Path, interpreter: Interpreter) -> None:
     """Bytecode of the app, collectstatic and bin/post_compile, in one cage: each start of one costs."""
     manage = django_manage(shop.root, installed)
-    mode = collect_mode(shop.request.env) if manage else ""
+    hook_text = (tree.read_bytes(shop.root, POST_COMPILE, tree.TEXT_LIMIT) or b"").decode(errors="replace")
+    collects = manage != "" and collect_itself(shop, hook_text)
+    python = shlex.quote(str(interpreter.path))
     script = (
         "set -e\n"
         + shop.step("bytecode")
-        + f"{shlex.quote(str(interpreter.path))} -I -S {INSIDE}/bytecode.py /run/bytecode checked /app\n"
-        + (_static_script(shop, manage, mode) if manage else "")
-        + (_hook_script(shop, POST_COMPILE) if tree.is_file(shop.root, POST_COMPILE) else "")
+        + f"{python} -I -S {INSIDE}/bytecode.py /run/bytecode checked /app\n"
+        + (_collect_script(shop, manage) if collects else "")
+        + (_hook_script(shop, POST_COMPILE) if hook_text else "")
+        + (_ask_script(manage) if manage and not collects else "")
     )
-    if manage and mode == "ask":
-        shop.out.title("Skipping Django collectstatic since the env var DISABLE_COLLECTSTATIC is set.")
-    ended = shop.run(
-        "finishing the Python app",
-        script,
-        binds=(Mount(str(shop.cache("bytecode")), "/run/bytecode"),),
-        show=_shown,
-    )
+    binds = tuple(Mount(str(shop.cache(name)), f"/run/{name}") for name in ("bytecode", "whitenoise"))
+    env = {**shop.environment(), "BATON_BUILD": f"{INSIDE}/memo.py", "BATON_BUILD_CACHE": "/run/whitenoise"}
+    ended = shop.run("finishing the Python app", script, binds=binds, env=env, show=_shown)
     if ended.status:
         raise finish_error(ended)
     shop.static = static_report(shop)
 
 
-def _static_script(shop: Workshop, manage: str, mode: str) -> str:
+def collect_itself(shop: Workshop, hook_text: str) -> bool:
+    """Whether the build runs collectstatic, or says why it does not."""
+    if shop.request.env.get("DISABLE_COLLECTSTATIC", "0") not in ("", "0"):
+        shop.out.title("Skipping Django collectstatic since the env var DISABLE_COLLECTSTATIC is set.")
+        return False
+    if re.search(r"^[^#\n]*\bcollectstatic\b", hook_text, re.MULTILINE):
+        shop.out.title(f"Leaving Django collectstatic to {POST_COMPILE}, which runs it.")
+        return False
+    return True
+
+
+def _collect_script(shop: Workshop, manage: str) -> str:
+    title = f"echo '-----> $ python {manage} collectstatic --noinput'\n"
+    return f"{shop.step('collectstatic')}{title}({_static_command(manage, 'collect')})\n"
+
+
+def _ask_script(manage: str) -> str:
+    """A hook may have run collectstatic; settings that can't be loaded are no fault of a build that was told
+    not to.
+    """
+    return f"({_static_command(manage, 'ask')} >/dev/null 2>&1) || :\n"
+
+
+def _static_command(manage: str, mode: str) -> str:
     directory, _, name = manage.rpartition("/")
     ask = f"python {INSIDE}/django_static.py /run/report/static.json {mode} {name}"
-    if mode == "ask":
-        return f"(cd /app/{directory or '.'} && {ask} >/dev/null 2>&1) || :\n"
-    title = f"echo '-----> $ python {manage} collectstatic --noinput'\n"
-    return shop.step("collectstatic") + title + f"(cd /app/{directory or '.'} && {ask})\n"
-
-
-def collect_mode(env: Mapping[str, str]) -> str:
-    """Without collectstatic, its settings are still asked for: a hook may run it."""
-    return "ask" if env.get("DISABLE_COLLECTSTATIC", "0") not in ("", "0") else "collect"
+    return f"cd /app/{directory or '.'} && {ask}"
 
 
 def django_manage(root: Path, installed: Path) -> str:
@@ -436,7 +469,7 @@ def static_report(shop: Workshop) -> tuple[str, str] | None:
 
 
 def contribution(shop: Workshop, installed: Path) -> Contribution:
-    """The default web process of a Django project that has gunicorn, and the database its driver stands for."""
+    """The web process of a Django project that has gunicorn, and the database its driver stands for."""
     packages = {
         path.name.partition("-")[0].lower()
         for site in site_packages(installed)

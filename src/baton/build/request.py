@@ -14,7 +14,9 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """`memory`, `disk` (of the tree while it is built), `reserve` (disk that stays free) in bytes; `files` counts directories too."""
+    """`memory`, `disk` (of the tree while it is built), `reserve` (disk that stays free) in bytes; `files`
+    counts directories too.
+    """
 
     memory: int = 2048 * MEGABYTE
     processes: int = 512
@@ -27,10 +29,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """`source` is the checked-out tree, below `home.builds/<build_id>`; the build changes it and takes it away.
+    """`source` is the checked-out tree, below `home.builds/<build_id>`; the build changes it and takes it
+    away.
 
-    `buildpacks`: names, git URLs, archive URLs, paths or registry URLs, in order; empty means detection. `env`: the config vars.
-    `uid`, `gid`: the cage's own user, None when not root. `owner`: the user and group of the app's dynos, who will own
+    `buildpacks`: names, git URLs, archive URLs, paths or registry URLs, in order; empty means detection.
+    `env`: the config vars. `uid`, `gid`: the cage's own user, None when not root. `owner`: the user and group
+    of the app's dynos, who will own
     the slug's files; None leaves them with root, readable.
     """
 
@@ -51,13 +55,17 @@ class BuildRequest:
     def directory(self) -> Path:
         return self.home.builds / self.build_id
 
+    @property
+    def owner_in_cage(self) -> tuple[int, int] | None:
+        return None if self.uid is None or self.gid is None else (self.uid, self.gid)
+
 
 @dataclass(frozen=True)
 class StaticFiles:
     """What of an app's static files may be cached for ever.
 
-    `url` is a path such as "/static/"; `directory` is relative to the slug; `hashed` are names relative to it.
-    Compressed variants (.br, .zst, .gz) lie beside those files where they are smaller.
+    `url` is a path such as "/static/"; `directory` is relative to the slug; `hashed` are names relative to
+    it. Compressed variants (.br, .zst, .gz) lie beside those files where they are smaller.
     """
 
     url: str

@@ -1,4 +1,6 @@
-"""What a Python app needs, read from its files: everything that an installed tree depends on, so that it can be told apart."""
+"""What a Python app needs, read from its files: everything that an installed tree depends on, so that it can
+be told apart.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ _ARCHIVE = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 class Needs:
     """`files`: name to content, all that was read; `local`: paths in the tree that are installed from there.
 
-    `remote`: files of requirements elsewhere, whose content nobody can know; `pinned`: each requirement names the
-    hashes of what may be installed, and nothing of the app's own is.
+    `remote`: files of requirements elsewhere, whose content nobody can know; `pinned`: each requirement names
+    the hashes of what may be installed, and nothing of the app's own is.
     """
 
     main: str
@@ -71,7 +73,7 @@ def _locked(root: Path, lock: str) -> dict[str, str]:
 
 
 def relevant(pyproject: dict[str, Any]) -> str:
-    """The parts of a pyproject.toml that decide what is installed: a change to a linter's settings is none."""
+    """The parts of a pyproject.toml that decide what is installed: a linter's settings do not."""
     tools = pyproject.get("tool", {})
     parts = {name: pyproject.get(name) for name in ("project", "build-system", "dependency-groups")}
     return json.dumps(
@@ -209,7 +211,9 @@ def _inside(main: str, name: str, target: str) -> str:
 
 
 def pipfile_requirements(text: str) -> str:
-    """The default packages of a Pipfile.lock as requirements with hashes, as `pipenv requirements --hash` prints them."""
+    """The default packages of a Pipfile.lock as requirements with hashes, as `pipenv requirements --hash`
+    prints them.
+    """
     try:
         document = json.loads(text)
         packages = document["default"]

@@ -20,9 +20,11 @@ LEFT_BEHIND = (".git", ".cache")
 
 
 def build(request: BuildRequest, out: Callable[[str], None], cancelled: Callable[[], bool]) -> Slug:
-    """Build `request.source`, saying what happens to `out` line by line. Raises BuildError, which `out` has then been told.
+    """Build `request.source`, saying what happens to `out` line by line. Raises BuildError, which `out` has
+    then been told.
 
-    `cancelled` is polled about ten times a second. Whatever happens, only a complete slug stays, with the trees that it needs.
+    `cancelled` is polled about ten times a second. Whatever happens, only a complete slug stays, with the
+    trees that it needs.
     """
     output = Output(out, request.env)
     try:
@@ -105,14 +107,18 @@ def run_buildpack(shop: Workshop, name: str, number: int) -> Contribution:
 
 
 def process_types(shop: Workshop, said: Sequence[Contribution]) -> dict[str, str]:
-    """The Procfile's, and of the last buildpack those that the Procfile does not have. Raises ProcfileError."""
+    """The Procfile's, and of the last buildpack those that the Procfile does not have.
+
+    Raises ProcfileError.
+    """
     shop.out.title("Discovering process types")
     text = tree.read_text(shop.root, "Procfile", procfile.LIMIT)
     declared = procfile.parse(text) if text else {}
     default = {name: command for name, command in said[-1].process_types.items() if name not in declared}
     if text is None and not default:
         shop.out.warn(
-            "There is no Procfile, so nothing will run. Commit one: echo 'web: gunicorn myproject.wsgi' > Procfile"
+            "There is no Procfile, so nothing will run. Commit one: echo 'web: gunicorn myproject.wsgi' > "
+            "Procfile"
         )
     if text is not None:
         shop.out.detail(f"Procfile declares types -> {', '.join(sorted(declared)) or '(none)'}")
@@ -168,7 +174,9 @@ def finish(
 
 
 def write_manifest(slug: Path, shop: Workshop) -> None:
-    """What the slug needs besides itself, for `collect`: there before the slug is, so no tree of a slug's is ever unclaimed."""
+    """What the slug needs besides itself, for `collect`: there before the slug is, so no tree of a slug's is
+    ever unclaimed.
+    """
     path = manifest(slug)
     scratch = path.with_suffix(".new")
     scratch.write_text(json.dumps({"mounts": [mount.source for mount in shop.mounts]}))

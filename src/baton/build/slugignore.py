@@ -54,14 +54,14 @@ def _pattern(line: str) -> Pattern:
 
 
 def _translate(body: str) -> Iterable[str]:
-    for token in re.findall(r"\*\*/|\*+|\?|[^*?]+", body):
-        if token == "**/":
+    for piece in re.findall(r"\*\*/|\*+|\?|[^*?]+", body):
+        if piece == "**/":
             yield "(?:.*/)?"
-        elif token == "**":
+        elif piece == "**":
             yield ".*"
-        elif token.startswith("*"):
+        elif piece.startswith("*"):
             yield "[^/]*"
-        elif token == "?":
+        elif piece == "?":
             yield "[^/]"
         else:
-            yield re.escape(token)
+            yield re.escape(piece)

@@ -1,6 +1,8 @@
-"""Static files that may be cached for ever: which they are, their compressed variants, and the front door's copy of them.
+"""Static files that may be cached for ever: which they are, their compressed variants, and the front door's
+copy of them.
 
-A file counts when Django's manifest names it, or when its name has a hash of its content. Everything else is the app's to serve.
+A file counts when Django's manifest names it, or when its name has a hash of its content. Everything else is
+the app's to serve.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import zstandard
 
 from baton.base.paths import Home
@@ -34,7 +36,8 @@ SMALLEST_COMPRESSED = 200
 RELEASES = 3
 VARIANTS = (".br", ".zst", ".gz")
 COMPRESSIBLE = frozenset(
-    ".css .js .mjs .map .json .svg .html .htm .txt .xml .ico .ttf .otf .eot .wasm .webmanifest .md .csv .tsv .rss .atom".split()
+    ".css .js .mjs .map .json .svg .html .htm .txt .xml .ico .ttf .otf .eot .wasm .webmanifest "
+    ".md .csv .tsv .rss .atom".split()
 )
 
 _URL = re.compile(r"^/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+$")
@@ -44,12 +47,16 @@ _DIGESTS = ("md5", "sha1", "sha256", "sha512")
 
 
 def variants(home: Home) -> Path:
-    """The compressed forms of contents, for all apps: Baton makes them itself, out of nothing but the content."""
+    """The compressed forms of contents, for all apps: Baton makes them itself, out of nothing but the
+    content.
+    """
     return home.root / "variants"
 
 
 def find(slug: Path, url: str, root: str, limits: Limits) -> StaticFiles | None:
-    """The hashed files below STATIC_ROOT (`root`, as seen at /app); None when there is nothing for the front door."""
+    """The hashed files below STATIC_ROOT (`root`, as seen at /app); None when there is nothing for the front
+    door.
+    """
     relative = inside(root)
     if relative is None or not _URL.match(url):
         return None
@@ -119,7 +126,8 @@ def _read(path: Path) -> bytes:
 def compress(slug: Path, static: StaticFiles, cache: Path, cancelled: Callable[[], bool]) -> int:
     """Put .br, .zst and .gz beside each hashed file that gets smaller; returns how many files got some.
 
-    `cache` has the variants by the content's hash, so a file is compressed once on a machine. Variants that are there stay.
+    `cache` has the variants by the content's hash, so a file is compressed once on a machine. Variants that
+    are there stay.
     """
     names = (slug / static.directory / name for name in static.hashed)
     paths = [
@@ -189,7 +197,8 @@ def _place(stored: Path, target: Path) -> None:
 def publish_static(home: Home, key: str, releases: Sequence[tuple[Path, StaticFiles]]) -> None:
     """Let the front door find the hashed files of the given releases, the newest first; at most three count.
 
-    New names come first and old ones go last, so at no time is a name missing that one of these releases uses.
+    New names come first and old ones go last, so at no time is a name missing that one of these releases
+    uses.
     """
     place = home.static(key)
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -200,7 +209,10 @@ def publish_static(home: Home, key: str, releases: Sequence[tuple[Path, StaticFi
 
 
 def _publish(place: Path, slug: Path, static: StaticFiles) -> set[str]:
-    """Returns the names, relative to `place`, that this release uses. Nothing outside of the slug is linked."""
+    """Returns the names, relative to `place`, that this release uses.
+
+    Nothing outside of the slug is linked.
+    """
     source = _directory(slug, static.directory)
     if source is None or not _URL.match(static.url):
         return set()
@@ -214,7 +226,10 @@ def _publish(place: Path, slug: Path, static: StaticFiles) -> set[str]:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Whether `target` is there afterwards. A name with a hash in it never changes its content: the first stays."""
+    """Whether `target` is there afterwards.
+
+    A name with a hash in it never changes its content: the first stays.
+    """
     try:
         if not stat.S_ISREG(source.lstat().st_mode):
             return False

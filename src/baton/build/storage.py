@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,9 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Keep:
-    """`slugs`: names below home.slugs that a release may still need; `builds`: ids of builds not yet over; `keys`: of living apps."""
+    """`slugs`: names below home.slugs that a release may still need; `builds`: ids of builds not yet over;
+    `keys`: of living apps.
+    """
 
     slugs: frozenset[str]
     builds: frozenset[str]
@@ -42,7 +43,10 @@ def disk_check(home: Home) -> None:
 
 
 def collect(home: Home, keep: Keep) -> Freed:
-    """Remove slugs, trees, caches and leftovers that nothing needs. Safe beside running builds, and at any time again."""
+    """Remove slugs, trees, caches and leftovers that nothing needs.
+
+    Safe beside running builds, and at any time again.
+    """
     freed = Freed()
     for path in _listed(home.slugs):
         name = path.name.removesuffix(".json").removesuffix(".new")

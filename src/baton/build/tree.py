@@ -1,4 +1,6 @@
-"""A tree that somebody else wrote, and whose code has run in it: looked at, read and written without being led out of it."""
+"""A tree that somebody else wrote, and whose code has run in it: looked at, read and written without being
+led out of it.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,8 @@ def give(root: Path, uid: int | None, gid: int | None, limits: Limits) -> None:
 def seal(root: Path, owner: tuple[int, int] | None, limits: Limits) -> int:
     """Take a finished tree away from the cage; returns its bytes.
 
-    No set-uid, nothing that others may write, all readable: whoever may see a slug is decided by who mounts it.
+    No set-uid, nothing that others may write, all readable: whoever may see a slug is decided by who mounts
+    it.
     """
     size = 0
     uid, gid = owner or (0, 0)
@@ -133,7 +136,7 @@ def _seal_one(path: str, info: os.stat_result, uid: int, gid: int, privileged: b
     executable = stat.S_ISDIR(info.st_mode) or info.st_mode & 0o100
     mode = 0o755 if executable else 0o644
     if stat.S_IMODE(info.st_mode) != mode:
-        os.chmod(path, mode)
+        Path(path).chmod(mode)
 
 
 def locate(root: Path, name: str) -> Path | None:
@@ -190,7 +193,10 @@ def is_file(root: Path, name: str) -> bool:
 
 
 def make_directory(root: Path, name: str) -> Path:
-    """A real directory at `name`, made where missing. Raises ReservedPath when a link or file is in the way."""
+    """A real directory at `name`, made where missing.
+
+    Raises ReservedPath when a link or file is in the way.
+    """
     path = root
     for part in name.split("/"):
         path = path / part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,9 @@ class Contribution:
 
 @dataclass
 class Workshop:
-    """`mounts` go with the slug; `path` and `env` are exported to later buildpacks; `sourced` are their `export` files."""
+    """`mounts` go with the slug; `path` and `env` are exported to later buildpacks; `sourced` are their
+    `export` files.
+    """
 
     request: BuildRequest
     root: Path
@@ -44,7 +47,9 @@ class Workshop:
     static: tuple[str, str] | None = None
 
     def environment(self, *, config: bool = True) -> dict[str, str]:
-        """What a program of the app sees: the machine's network, the platform, the config vars, the buildpacks before."""
+        """What a program of the app sees: the machine's network, the platform, the config vars, the
+        buildpacks before.
+        """
         given = app_environment(self.request.env) if config else {}
         return {
             "LANG": "C.UTF-8",
@@ -97,10 +102,17 @@ class Workshop:
         return path
 
     def own(self, path: Path) -> None:
-        import os
-
         if self.request.uid is not None and self.request.gid is not None:
             os.chown(path, self.request.uid, self.request.gid)
+
+    def obtain(self, name: str, make: Callable[[], Path], owner: tuple[int, int] | None = None) -> Path:
+        """The shared tree of that name (see `dependencies.obtain`), held until the slug claims it."""
+        request = self.request
+        found = dependencies.obtain(
+            request.home, name, make, self.cage.cancelled, request.limits, owner=owner
+        )
+        self.leases.append(found.lease)
+        return found.path
 
     def step(self, name: str) -> str:
         """A line of script that notes what is being done, for the message when it fails."""

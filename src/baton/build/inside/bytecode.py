@@ -1,11 +1,17 @@
-"""Compile Python files ahead of their first import. Runs in the cage under the app's own interpreter (3.8 or later),
+"""Compile Python files ahead of their first import. Runs in the cage under the app's own interpreter (3.8 or
+later),
 with -I -S, so that nothing of what is compiled is executed.
 
     bytecode.py CACHE checked|unchecked DIRECTORY...
 
-Bytecode is found by the hash of a source (PEP 552), not by its time: a checkout makes all times new. CACHE has what was
-compiled before, by a hash of path and source. Links are not followed; a file that does not compile is left alone.
+Bytecode is found by the hash of a source (PEP 552), not by its time: a checkout makes all times new. CACHE
+has what was compiled before, by a hash of path and source. Links are not followed; a file that does not
+compile is left alone.
 """
+
+# pathlib would take longer to import than the work often does, and this runs under old interpreters too.
+# ruff: noqa
+# mypy: ignore-errors
 
 import hashlib
 import importlib.util

@@ -1,10 +1,15 @@
-"""Run a Django project's collectstatic, then say where static files lie and how they are named in URLs, as JSON.
+"""Run a Django project's collectstatic, then say where static files lie and how they are named in URLs, as
+JSON.
 
     django_static.py REPORT collect|ask MANAGE
 
-Runs in the cage under the app's own interpreter (3.8 or later), from the directory of manage.py. One process does both
-because starting Django takes longer than either.
+Runs in the cage under the app's own interpreter (3.8 or later), from the directory of manage.py. One process
+does both because starting Django takes longer than either.
 """
+
+# pathlib would take longer to import than the work often does, and this runs under old interpreters too.
+# ruff: noqa
+# mypy: ignore-errors
 
 import json
 import os
@@ -50,7 +55,8 @@ def main():
     settings = settings_or_none()
     if settings is not None and "django.contrib.staticfiles" not in settings.INSTALLED_APPS:
         print(
-            "-----> Skipping Django collectstatic since 'django.contrib.staticfiles' is not in INSTALLED_APPS."
+            "-----> Skipping Django collectstatic since 'django.contrib.staticfiles' is not in "
+            "INSTALLED_APPS."
         )
         return 0
     if status == 0 and settings is not None:
