@@ -21,6 +21,7 @@ from baton.control import (
     ledger,
     machine,
     operations,
+    planning,
     releases,
     repositories,
     trees,
@@ -60,7 +61,7 @@ def complete(app: App) -> None:
     """Everything outside of the records that an app has; what is there already stays."""
     home = machine.home()
     repositories.create(home, app.key)
-    releases.reapply(app)
+    planning.reapply(app)
     frontdoor.refresh()
 
 

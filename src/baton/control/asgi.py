@@ -56,10 +56,11 @@ class Control:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
-        await asyncio.to_thread(threads.closing(recovery.recover), machine.home())
+        home = machine.home()
+        behind = await asyncio.to_thread(threads.closing(recovery.recover), home)
         self.hooks.start()
         await self.rendezvous.start()
-        threads.start(recovery.reapply_all)
+        threads.start(recovery.bring_up, home, behind)
 
     async def stop(self) -> None:
         builds.cancel_all()

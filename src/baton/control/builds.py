@@ -13,12 +13,12 @@ from pathlib import Path
 from uuid import UUID
 
 from baton.base.errors import BatonError
-from baton.build.errors import BuildError
-from baton.build.errors import Cancelled as BuildCancelled
-from baton.build.request import BuildRequest, Limits
-from baton.build.request import Slug as MadeSlug
+from baton.build import BuildError, BuildRequest, Limits, disk_check
+from baton.build import Slug as MadeSlug
+from baton.build import build as make_slug
+from baton.build.output import error_lines
 from baton.control import configuration, ledger, machine, operations, releases, settling, sources, threads
-from baton.control.errors import Cancelled, Conflict
+from baton.control.errors import Conflict
 from baton.control.models import App, Build, Operation, Release, Slug, User
 from baton.control.operations import Kind
 from baton.control.outputs import Output
@@ -92,7 +92,7 @@ def cancel(build: Build, user: User) -> None:
         _cancelled[build.id].set()
         releases.tell(build.app, f"Build cancelled by user {user.email}")
     elif operation is not None and not operations.is_owned(operation):
-        settling.settle(operation, machine.home(), machine.supervisor().status())
+        settling.settle(operation)
     else:
         raise Conflict("The build belongs to another process of Baton, which is about to end.", "Try again.")
 
@@ -121,9 +121,9 @@ def _run(job: Job) -> Release:
         return _in_turn(replace(job, say=both, cancelled=lambda: event.is_set() or job.cancelled()))
     except BatonError as error:
         ledger.fail_waiting_build(job.build, str(error))
-        output.write("")
-        for line in str(error).splitlines():
-            output.write(f" !     {line}")
+        if not isinstance(error, BuildError):  # a build says its own errors
+            for line in explained(error):
+                both(line)
         raise
     finally:
         del _cancelled[job.build.id]
@@ -136,8 +136,6 @@ def _in_turn(job: Job) -> Release:
         try:
             release = _release(job, _build(operation, job))
             ledger.finish_build(operation, release)
-        except BuildCancelled as error:
-            raise Cancelled(error.message, error.hint) from error
         except BuildError:
             releases.tell(app, "Build failed -- check your build output")
             raise
@@ -149,13 +147,15 @@ def _in_turn(job: Job) -> Release:
 
 
 def _build(operation: Operation, job: Job) -> MadeSlug:
-    from baton.build.build import build as make_slug
-    from baton.build.disk import disk_check
-
     build, home = job.build, machine.home()
     operations.move(operation, Event.START_BUILD)
     releases.tell(build.app, f"Build started by user {build.user.email}")
-    disk_check(home)
+    try:
+        disk_check(home)
+    except BuildError as error:
+        for line in error_lines(error):
+            job.say(line)
+        raise
     request = _request(build, job.buildpacks)
     request.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
     job.fetch(request.source)
@@ -234,3 +234,7 @@ def _announce(app: App, release: Release, say: Say) -> None:
     say(f"       Released v{release.version}")
     say(f"       {machine.options().web_url(app.name)} deployed to Baton")
     say("")
+
+
+def explained(error: BatonError) -> list[str]:
+    return ["", *(f" !     {line}".rstrip() for line in str(error).splitlines()), ""]

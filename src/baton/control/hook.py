@@ -9,7 +9,7 @@ import _socket
 import os
 import sys
 
-GONE = b" !     Baton stopped before the push was finished. What was served is served still; push again.\n"
+GONE = b" !     Baton stopped before the push was finished. See what is served (releases), then push again.\n"
 QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
 
 

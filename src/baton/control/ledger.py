@@ -6,7 +6,6 @@ What is current changes together with all that belongs to it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 from uuid import UUID
 
 from django.db import transaction

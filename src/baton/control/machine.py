@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from baton.base.paths import Home
 from baton.base.settings import Settings
-
-if TYPE_CHECKING:
-    from baton.run.client import Supervisor
+from baton.run.client import Supervisor
 
 
 def home() -> Home:
@@ -23,8 +20,6 @@ def options() -> Settings:
 
 
 def supervisor() -> Supervisor:
-    from baton.run.client import Supervisor
-
     return Supervisor(home())
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from baton.base.secrets import digest
 from baton.base.settings import Settings
-from baton.control import configuration, ledger, machine, releases
+from baton.control import configuration, ledger, machine, planning, releases
 from baton.control.errors import Invalid
 from baton.control.formations import DEFAULT_SIZE, checked_size
 from baton.control.models import App, Dyno, Release, User
@@ -83,7 +83,7 @@ def run(
     if not command.strip() or len(command) > LONGEST_COMMAND or "\0" in command:
         raise Invalid("command should be a shell command of at most 64 kB.")
     extra = configuration.after({}, {name: str(value) for name, value in env.items()})
-    spec = releases.spec_now(app)
+    spec = planning.spec_now(app)
     assert spec is not None
     dyno = _record(app, release, command, checked_size(size) if size else DEFAULT_SIZE, type or "run")
     releases.tell(app, f"Starting process with command `{command[:200]}` by user {user.email}")

@@ -70,6 +70,17 @@ def close(operation: Operation) -> None:
         operation.save(update_fields=["state", "ended_at", "updated_at"])
 
 
+def claim(operation: Operation) -> bool:
+    """Makes a dead owner's operation this process's; False when somebody else was first."""
+    me = Owner.me()
+    former = {"owner_pid": operation.owner_pid, "owner_started": operation.owner_started}
+    standing = Operation.objects.filter(pk=operation.pk, ended_at=None, **former)
+    if not standing.update(owner_pid=me.pid, owner_started=me.started):
+        return False
+    operation.owner_pid, operation.owner_started = me.pid, me.started
+    return True
+
+
 def disown(operation: Operation) -> None:
     """Leaves it to whoever comes next to settle, when this process can't find out how it ended."""
     Operation.objects.filter(pk=operation.pk).update(owner_pid=0, owner_started="")

@@ -8,7 +8,7 @@ import secrets
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from uuid import UUID
 from baton.base.errors import BatonError
 from baton.base.paths import Home
 from baton.control import builds, refs, repositories, threads
-from baton.control.errors import Cancelled, Invalid
+from baton.control.errors import Invalid, NotFound
 from baton.control.hook import QUARANTINE
 from baton.control.models import App, User
 
@@ -167,50 +167,64 @@ class HookServer:
 def receive(home: Home, pusher: Pusher, request: Request, listener: Listener) -> int:
     """Carries a push out; the hook's exit status. Every error is told to the one who pushed."""
     try:
-        app = App.objects.get(pk=pusher.app, destroyed_at=None)
-        _receive(home, app, User.objects.get(pk=pusher.user), request, listener)
-    except Cancelled as error:
-        _explain(error, listener.say)
-        return 1
+        push = understand(home, pusher, request)
     except BatonError as error:
-        _explain(error, listener.say)
-        return 1
+        return reject(listener, builds.explained(error))
+    for notice in push.plan.notices:
+        listener.say(f"-----> {notice}")
+    try:
+        if push.plan.deploy is not None:
+            deploy(home, push, push.plan.deploy, listener)
+    except BatonError:
+        return reject(listener, [])  # its reason is part of the build's output
     except Exception:
-        log.exception("a push to %s failed", pusher.app)
-        listener.say(" !     Baton itself failed; its log has the reason. What was served is served still.")
-        return 1
+        log.exception("a push to %s failed", push.app.name)
+        return reject(listener, [" !     Baton itself failed; its log has the reason."])
     return 0
 
 
-def _receive(home: Home, app: App, user: User, request: Request, listener: Listener) -> None:
+@dataclass(frozen=True)
+class Push:
+    """A push, understood."""
+
+    app: App
+    user: User
+    quarantine: dict[str, str]
+    plan: refs.PushPlan
+
+
+def understand(home: Home, pusher: Pusher, request: Request) -> Push:
+    """Raises Invalid, NotFound."""
+    app = App.objects.filter(pk=pusher.app, destroyed_at=None).first()
+    user = User.objects.filter(pk=pusher.user).first()
+    if app is None or user is None:
+        raise NotFound("The app was destroyed meanwhile.")
     plan = refs.plan(refs.parse(request.refs))
-    for notice in plan.notices:
-        listener.say(f"-----> {notice}")
-    if plan.deploy is None:
-        return
-    commit = plan.deploy.new
-    kind = repositories.kind_of(home, app.key, commit, request.quarantine)
-    if kind != "commit":
-        raise Invalid(f"{plan.deploy.short} should be a commit; it is a {kind}.", "Push a branch.")
+    if plan.deploy is not None:
+        kind = repositories.kind_of(home, app.key, plan.deploy.new, request.quarantine)
+        if kind != "commit":
+            raise Invalid(f"{plan.deploy.short} should be a commit; it is a {kind}.", "Push a branch.")
+    return Push(app, user, request.quarantine, plan)
+
+
+def deploy(home: Home, push: Push, update: refs.Update, listener: Listener) -> None:
+    """Raises BatonError, which the listener has then been told."""
 
     def fetch(target: Path) -> None:
-        tree = repositories.checkout(home, app.key, commit, target, request.quarantine)
+        tree = repositories.checkout(home, push.app.key, update.new, target, push.quarantine)
         for name in tree.submodules:
             listener.say(
                 f" !     {name} is a git submodule: its files are not in the push and will be missing."
             )
 
-    builds.from_push(app, user, commit, fetch, say=listener.say, gone=listener.gone)
-    repositories.set_head(home, app.key, plan.deploy.ref)
+    builds.from_push(push.app, push.user, update.new, fetch, say=listener.say, gone=listener.gone)
+    repositories.set_head(home, push.app.key, update.ref)
 
 
-def _explain(error: BatonError, say: Callable[[str], None]) -> None:
-    say("")
-    for line in str(error).splitlines():
-        say(f" !     {line}")
-    say("")
-    say(" !     Push rejected.")
-    say("")
+def reject(listener: Listener, reason: list[str]) -> int:
+    for line in (*reason, " !     Push rejected. What was served is served still.", ""):
+        listener.say(line)
+    return 1
 
 
 def peer_uid(connection: socket.socket) -> int:

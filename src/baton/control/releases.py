@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from baton.base.errors import BatonError
-from baton.build.request import StaticFiles
+from baton.build import StaticFiles, publish_static
 from baton.control import (
     collecting,
-    configuration,
-    formations,
     frontdoor,
     ledger,
     machine,
     operations,
+    planning,
     settling,
 )
 from baton.control.errors import Cancelled, ReleaseFailed
 from baton.control.models import App, Operation, Release, Slug, User
 from baton.control.operations import Kind
 from baton.control.outputs import Output
-from baton.control.specs import RELEASE_TYPE, spec_of
+from baton.control.specs import RELEASE_TYPE
 from baton.control.states import Event, Settlement, State, Status
 from baton.control.turns import never, turn
 from baton.run.errors import NotServing, RunError, SpecError, Superseded
@@ -35,6 +36,7 @@ from baton.run.specs import AppSpec
 
 log = logging.getLogger(__name__)
 PHASE_SECONDS = 3600  # Heroku's limit of a release phase
+CANCEL_POLL_SECONDS = 0.5
 STATIC_RELEASES = 3  # whose static files stay reachable
 Say = Callable[[str], None]
 
@@ -86,16 +88,6 @@ def make(
     return release
 
 
-def spec_now(app: App) -> AppSpec | None:
-    """What the supervisor should run according to the records; None for an app without a release."""
-    release = ledger.current_release(app)
-    return planned_spec(app, release, configuration.of_release(machine.home(), release)) if release else None
-
-
-def planned_spec(app: App, release: Release, config: Mapping[str, str]) -> AppSpec:
-    return spec_of(app, release, config, formations.of_slug(app, release.slug), frontdoor.hosts_of(app))
-
-
 def tell(app: App, message: str) -> None:
     """A line in the app's own log, as Heroku's API writes them."""
     machine.supervisor().log(app.key, "app", "api", message)
@@ -105,7 +97,7 @@ def _bring(
     operation: Operation, release: Release, wanted: Wanted, say: Say, cancelled: Callable[[], bool]
 ) -> None:
     app = operation.app
-    spec = planned_spec(app, release, wanted.config)
+    spec = planning.spec_of_release(app, release)
     if wanted.phase and wanted.slug and RELEASE_TYPE in wanted.slug.process_types:
         operations.move(operation, Event.START_PHASE)
         _run_phase(operation, spec, wanted.slug.process_types[RELEASE_TYPE], say, cancelled)
@@ -122,17 +114,17 @@ def _run_phase(
 ) -> None:
     dyno = f"{RELEASE_TYPE}.{secrets.randbelow(9000) + 1000}"
     say("-----> Running release command...")
-    status = machine.supervisor().run(
-        spec,
-        dyno,
-        command,
-        type=RELEASE_TYPE,
-        env={},
-        timeout=PHASE_SECONDS,
-        on_output=lambda line: say(f"       {line}"),
-        operation=str(operation.id),
-        bound=True,
-    )
+    supervisor = machine.supervisor()
+    with _stopping(cancelled, lambda: supervisor.stop(spec.key, dyno)):
+        status = supervisor.run(
+            spec,
+            dyno,
+            command,
+            type=RELEASE_TYPE,
+            timeout=PHASE_SECONDS,
+            on_output=lambda line: say(f"       {line}"),
+            operation=f"{operation.id}-phase",
+        )
     if cancelled():
         raise Cancelled("Cancelled during the release phase.")
     if status != 0:
@@ -142,10 +134,30 @@ def _run_phase(
         )
 
 
+@contextmanager
+def _stopping(cancelled: Callable[[], bool], stop: Callable[[], None]) -> Iterator[None]:
+    """Calls `stop` once when `cancelled` comes true during the block, which may be silent for an hour."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(CANCEL_POLL_SECONDS):
+            if cancelled():
+                with suppress(RunError):  # it has just ended by itself
+                    stop()
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
 def _say_event(event: Mapping[str, object], say: Say) -> None:
-    text = event.get("message")
-    if isinstance(text, str):
-        say(f"       {text}")
+    if event.get("event") == "booting":
+        say(f"       Starting web dynos: {event['quantity']}")
 
 
 def _after_error(operation: Operation, before: Release | None, error: Exception) -> Exception | None:
@@ -170,23 +182,14 @@ def _after_error(operation: Operation, before: Release | None, error: Exception)
 def _settle(operation: Operation) -> Settlement | None:
     """When the answer to a hand-over was lost.
 
-    Asks the supervisor what is served; None when it can't be asked either.
+    Asks the supervisor how it ended; None when it can't be asked, and the next one whose turn it is will ask.
     """
+    operations.disown(operation)
+    operation.refresh_from_db()
     try:
-        verdict = settling.settle(operation, machine.home(), machine.supervisor().status())
-        if verdict is Settlement.UNDO:
-            reapply(operation.app)
+        return settling.settle(operation)
     except RunError:
-        operations.disown(operation)
         return None
-    return verdict
-
-
-def reapply(app: App) -> None:
-    """Has the supervisor run what the records say; changes nothing where it does already. Raises RunError."""
-    spec = spec_now(app)
-    if spec is not None:
-        machine.supervisor().deploy(spec, f"{spec.release_id}-again", lambda event: None)
 
 
 def _publish_before(app: App, release: Release) -> None:
@@ -194,8 +197,6 @@ def _publish_before(app: App, release: Release) -> None:
 
     The front door learns of a first static URL.
     """
-    from baton.build.static import publish_static
-
     found = static_releases(app, release)
     if not found:
         return
@@ -205,20 +206,12 @@ def _publish_before(app: App, release: Release) -> None:
         frontdoor.refresh({app.key: release.slug.static["url"]})
 
 
-def static_releases(app: App, coming: Release | None = None) -> list[tuple[Path, StaticFiles]]:
-    """Slugs and their static files of the last releases that were served, the newest first."""
-    served = list(
-        app.releases.filter(status=Status.SUCCEEDED)
-        .order_by("-version")
-        .select_related("slug")[: 3 * STATIC_RELEASES]
-    )
-    slugs = {
-        r.slug.id: r.slug
-        for r in ([coming] if coming else []) + served
-        if r.slug and r.slug.path and r.slug.static
-    }
-    found = [(Path(slug.path), static_files(slug)) for slug in slugs.values()]
-    return found[: STATIC_RELEASES + bool(coming)]
+def static_releases(app: App, coming: Release) -> list[tuple[Path, StaticFiles]]:
+    """Slugs and static files of the coming release and of the last ones that were served, newest first."""
+    served = app.releases.filter(status=Status.SUCCEEDED).order_by("-version").select_related("slug")
+    releases = (coming, *served[: 3 * STATIC_RELEASES])
+    slugs = {r.slug.id: r.slug for r in releases if r.slug and r.slug.path and r.slug.static}
+    return [(Path(slug.path), static_files(slug)) for slug in list(slugs.values())[:STATIC_RELEASES]]
 
 
 def static_files(slug: Slug) -> StaticFiles:
@@ -231,19 +224,12 @@ def _tidy(app: App, say: Say) -> None:
 
     Nothing here can unserve the release, so an error is told and logged, and fails nothing.
     """
-    from baton.build.static import publish_static
-
-    steps = (
-        frontdoor.refresh,
-        lambda: publish_static(machine.home(), app.key, static_releases(app)),
-    )
-    for step in steps:
-        try:
-            step()
-        except (BatonError, OSError) as error:
-            log.exception("after a release of %s", app.name)
-            for line in str(error).splitlines():
-                say(f" !     {line}")
+    try:
+        frontdoor.refresh()
+    except (BatonError, OSError) as error:
+        log.exception("after a release of %s", app.name)
+        for line in str(error).splitlines():
+            say(f" !     {line}")
     collecting.soon(machine.home())
 
 

@@ -22,6 +22,7 @@ from baton.control import machine, threads
 from baton.control.frontdoor import control_hosts
 from baton.control.oneoffs import SECRET_LENGTH, Ticket, Tickets
 from baton.route.certificates import certificate_for
+from baton.run.errors import UnknownApp, UnknownDyno
 
 log = logging.getLogger(__name__)
 GREETING = b"rendezvous\r\n"
@@ -136,7 +137,10 @@ class Rendezvous:
         writer.write(GREETING)
         await writer.drain()
         connection = await threads.call(attach, ticket)
-        await bridge(reader, writer, connection, early, ticket.tty)
+        try:
+            await bridge(reader, writer, connection, early, ticket.tty)
+        finally:
+            await threads.call(end, ticket)
 
 
 def tls(home: Home, settings: Settings) -> ssl.SSLContext:
@@ -172,6 +176,12 @@ def attach(ticket: Ticket) -> socket:
         rows=ticket.rows,
         cols=ticket.columns,
     )
+
+
+def end(ticket: Ticket) -> None:
+    """A dyno does not outlive its client, however silent it is."""
+    with contextlib.suppress(UnknownApp, UnknownDyno):
+        machine.supervisor().stop(ticket.spec.key, ticket.dyno)
 
 
 async def bridge(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from baton.control import ledger, machine, operations, settling
+from baton.control import ledger, operations, settling
 from baton.control.errors import Cancelled, Conflict, NotFound
 from baton.control.models import App, Build, Operation, User
 from baton.control.operations import Busy, Kind
@@ -68,7 +68,7 @@ def _wait(  # noqa: PLR0917 - one call, just above
         except App.DoesNotExist as error:
             raise NotFound(f"{app.name} was destroyed.") from error
         if not operations.is_owned(standing):
-            settling.settle(standing, machine.home(), machine.supervisor().status())
+            settling.settle(standing)
             continue
         if cancelled():
             raise Cancelled("Cancelled while waiting for its turn; nothing was changed.")
