@@ -8,12 +8,15 @@ from typing import Any
 from baton.control.api import find, serialize
 from baton.control.api.errors import InvalidParams, Missing
 from baton.control.api.frame import Answer, Call
+from baton.control.applications import STACKS as KNOWN_STACKS
+from baton.control.applications import checked_stack
 from baton.run.sizes import MEGABYTE, SIZES, Size
 
 Json = dict[str, Any]
 _SINCE = {"created_at": "2025-01-01T00:00:00Z", "updated_at": "2025-01-01T00:00:00Z"}
-STACKS: tuple[Json, ...] = (
-    {**serialize.named("stack", "heroku-24"), "default": True, "state": "public", **_SINCE},
+STACKS: tuple[Json, ...] = tuple(
+    {**serialize.named("stack", name), "default": name == checked_stack(None), "state": "public", **_SINCE}
+    for name in KNOWN_STACKS
 )
 GENERATIONS: tuple[Json, ...] = ({**serialize.named("generation", "cedar"), **_SINCE},)
 

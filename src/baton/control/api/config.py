@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baton.control import configuration, deploys
+from baton.control import deploys
 from baton.control.api import find
 from baton.control.api.errors import InvalidParams
 from baton.control.api.frame import Answer, Call
@@ -29,4 +29,4 @@ def update(call: Call, app: str) -> Answer:
 
 def of_release(call: Call, app: str, release: str) -> Answer:
     found = find.release(find.app(call.user, app), release)
-    return Answer(configuration.of_release(call.home, found))
+    return Answer(deploys.release_config(found))

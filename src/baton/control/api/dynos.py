@@ -63,17 +63,9 @@ def create(call: Call, app: str) -> Answer:
         type=fields.text("type", limit=50),
         force_no_tty=fields.flag("force_no_tty") or False,
         user=call.user,
+        host=urlsplit(call.request.build_absolute_uri("/")).hostname,
     )
-    return Answer(serialize.one_off(dyno, _reachable(call, getattr(dyno, "attach_url", None))), 201)
-
-
-def _reachable(call: Call, attach_url: str | None) -> str | None:
-    """The same port, under the very name by which this client reaches control."""
-    if attach_url is None:
-        return None
-    host = urlsplit(call.request.build_absolute_uri("/")).hostname or "127.0.0.1"
-    parts = urlsplit(attach_url)
-    return parts._replace(netloc=f"[{host}]:{parts.port}" if ":" in host else f"{host}:{parts.port}").geturl()
+    return Answer(serialize.one_off(dyno, getattr(dyno, "attach_url", None)), 201)
 
 
 def _env(given: dict[str, Any]) -> dict[str, str]:
