@@ -108,6 +108,7 @@ class Running:
     log: socket.socket
     upstreams: list[Upstream] = field(default_factory=list)
     log_lines: list[str] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -168,6 +169,7 @@ class Running:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self.front.argv, start_new_session=True, **self.inheritance())
+        self.groups.append(self.process.pid)
         self.front.settle()
 
     def inheritance(self) -> dict[str, Any]:
@@ -176,8 +178,9 @@ class Running:
         return {"env": environment, "pass_fds": descriptors}
 
     def stop(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for group in self.groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         self.process.wait()
 
 
@@ -203,6 +206,8 @@ def listen_on(spec: str) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, int(port)))
     listening.listen(512)
+    # nginx leaves inherited sockets as they are; a blocking one would hold a worker that lost the race for a connection.
+    listening.setblocking(False)
     return listening
 
 

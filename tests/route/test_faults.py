@@ -22,9 +22,14 @@ def closing(connection: socket.socket) -> None:
     read_request(connection)
 
 
-def nonsense(connection: socket.socket) -> None:
+def bad_header(connection: socket.socket) -> None:
     read_request(connection)
-    connection.sendall(b"this is no HTTP\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 200 OK\r\nno header at all\r\n\r\n")
+
+
+def endless_header(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 40_000 + b"\r\n\r\n")
 
 
 def half_a_head(connection: socket.socket) -> None:
@@ -35,7 +40,8 @@ def half_a_head(connection: socket.socket) -> None:
 FAULTS: list[tuple[Callable[[socket.socket], None], str, str]] = [
     (silent, "H12", "This took too long"),
     (closing, "H13", "The answer broke off"),
-    (nonsense, "H17", "The answer made no sense"),
+    (bad_header, "H17", "The answer made no sense"),
+    (endless_header, "H17", "The answer made no sense"),
     (half_a_head, "H17", "The answer made no sense"),
 ]
 
@@ -123,6 +129,18 @@ def test_a_client_that_leaves_is_h27_and_the_app_is_told(door: Running) -> None:
     line = door.router_line()
     assert line.startswith('at=warning code=H27 desc="Client Request Interrupted" method=GET path="/slow"')
     assert "status=499 bytes=0" in line
+
+
+def test_an_answer_without_a_status_line_is_h17(door: Running) -> None:
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"this is no HTTP\r\n")
+
+    door.app(serve)
+    with door.connect() as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        assert connection.recv(4096) == b"this is no HTTP\r\n", "nginx passes it on as HTTP/0.9"
+    assert 'at=error code=H17 desc="Poorly formatted HTTP response"' in door.router_line()
 
 
 def test_an_answer_cut_short_by_the_app_is_h18_and_not_passed_off_as_whole(door: Running) -> None:

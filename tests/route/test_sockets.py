@@ -83,6 +83,7 @@ def test_page_sockets_outlive_an_nginx_whose_parent_has_gone(door: Running, how:
     ) as parent:
         assert parent.stdout
         master = int(parent.stdout.readline())
+        door.groups.append(master)
         door.front.settle()
         parent.kill()
     os.kill(master, how)

@@ -28,7 +28,6 @@ FIELDS: dict[str, str] = {
     "status": "$status",
     "bytes": "$body_bytes_sent",
     "protocol": "$scheme",
-    "complete": "$request_completion",
     "promised": "$upstream_http_content_length",
     "received": "$upstream_response_length",
 }
@@ -53,6 +52,8 @@ CODES: dict[str, tuple[str, str]] = {
 # Answered without any dyno: Heroku leaves dyno=, connect= and service= empty.
 WITHOUT_DYNO = frozenset({"H10", "H14", "H26", "H80", "H81", "H99"})
 
+# nginx's word for an answer without a status line, which it passes on as it is.
+_HTTP_09 = "009"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _UNSAFE = re.compile(r'[\x00-\x20"\x7f]')
 
@@ -141,6 +142,8 @@ def _code(found: dict[str, str]) -> str:
     status, upstream = _whole(found["status"]), bool(_NUMBER.search(found["service"]))
     if found["code"] in CODES:
         return found["code"]
+    if found["status"] == _HTTP_09:
+        return "H17"
     if status == 499:
         return "H27"
     if upstream:
@@ -153,8 +156,8 @@ def _cut_short(found: dict[str, str]) -> bool:
 
     Without a length (event streams, WebSockets) leaving is how a client ends one, and no error.
     """
-    incomplete = not found["complete"] and found["method"] != "HEAD" and found["status"] not in ("204", "304")
-    return incomplete and _whole(found["promised"]) > _whole(found["received"])
+    has_body = found["method"] != "HEAD" and found["status"] not in ("204", "304")
+    return has_body and _whole(found["promised"]) > _whole(found["received"])
 
 
 def _level(code: str) -> str:
