@@ -193,8 +193,8 @@ def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
 class Load:
     """Clients that ask all the time; every request that is not answered with 200 is kept in `lost`."""
 
-    def __init__(self, path: Path, clients: int = 6, url: str = "/") -> None:
-        self.path, self.url = path, url
+    def __init__(self, path: Path, clients: int = 6, url: str = "/", fine: tuple[int, ...] = (200,)) -> None:
+        self.path, self.url, self.fine = path, url, fine
         self.answered = 0
         self.lost: list[str] = []
         self.bodies: set[bytes] = set()
@@ -211,7 +211,7 @@ class Load:
                 self.lost.append(repr(error))
                 continue
             self.slowest = max(self.slowest, time.monotonic() - began)
-            if status != 200:
+            if status not in self.fine:
                 self.lost.append(f"{status} {body[:100]!r}")
             else:
                 self.answered += 1
@@ -234,6 +234,38 @@ class Load:
         """Wait until so many more have been answered."""
         goal = self.answered + count
         eventually(lambda: self.answered >= goal or len(self.lost) > 20)
+
+
+@contextmanager
+def page(made: Stage, code: str) -> Iterator[None]:
+    """What the front door answers for an app that can't: 503 and the code."""
+    path = made.home.page_socket(code)
+    path.parent.mkdir(exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(128)
+    body = code.encode()
+    answer = b"HTTP/1.1 503 No\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        path.unlink()
+        thread.join(5)
 
 
 @contextmanager

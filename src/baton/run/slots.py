@@ -165,18 +165,19 @@ class Slot:
         search = asyncio.create_task(find_road(dyno.addresses, health, findings))
         deadline = loop.time() + health.timeout
         try:
-            while not search.done() and dyno.alive:
+            while self.wanted and not search.done() and dyno.alive:
                 patience = findings.since + PATIENCE if findings.since else deadline
                 left = min(deadline, patience) - loop.time()
                 if left <= 0:
                     raise self._timeout(findings)
                 waits: list[asyncio.Future[Any]] = [search, dyno.gone]
                 await asyncio.wait(waits, timeout=min(left, 1.0), return_when=asyncio.FIRST_COMPLETED)
-            if dyno.alive:
+            # One that is being stopped must not be led to any more, even if it has just answered.
+            if dyno.alive and self.wanted:
                 return search.result()
         finally:
             search.cancel()
-        raise self._crash(dyno.gone.result())
+        raise self._crash(await dyno.gone)
 
     def lead(self) -> None:
         """Lead connections of the generation's socket to a dyno that can't take them from there itself."""
