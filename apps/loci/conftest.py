@@ -112,32 +112,42 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 def run(arguments: list[str], folder: Path, environment: dict[str, str]) -> str:
-    done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, f"{arguments} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
 
 @contextmanager
 def gunicorn(
-    application: str,
-    config: str,
+    package: str,
     folder: Path,
     state: Path,
     environment: dict[str, str],
+    *,
     listener: socket.socket,
-    certificates: Certificates,
-    host: str,
+    at: Certificates,
 ) -> Iterator[Server]:
+    """``package``.wsgi under gunicorn, in ``folder``; its log and database are in ``state``."""
     log_file = state / "log"
-    arguments = [sys.executable, "-m", "gunicorn", application, "--config", config]
+    arguments = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        f"{package}.wsgi:application",
+        "--config",
+        f"{package}/gunicorn.py",
+    ]
     arguments += ["--bind", f"fd://{listener.fileno()}"]
-    arguments += ["--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)]
-    url = f"https://{host}:{listener.getsockname()[1]}"
+    arguments += ["--certfile", str(at.certificate), "--keyfile", str(at.key)]
+    # Two names for one machine: to a browser, Loci and the API are different sites, as they are in life.
+    url = f"https://{'localhost' if package == 'config' else '127.0.0.1'}:{listener.getsockname()[1]}"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             arguments, cwd=folder, env=environment, stdout=log, stderr=log, pass_fds=[listener.fileno()]
         )
-    server = Server(url, state, log_file, str(certificates.authority), process)
+    server = Server(url, state, log_file, str(at.authority), process)
     try:
         wait_for(server)
         yield server
@@ -175,7 +185,7 @@ def sandbox(scratch: Path, certificates: Certificates, loci_listener: socket.soc
     state.mkdir()
     environment = clean_environment(
         SANDBOX_ALLOW="1",
-        DJANGO_SECRET_KEY="a key of this test run",
+        DJANGO_SECRET_KEY="a key of this test run",  # noqa: S106
         DATABASE_URL=f"sqlite:///{state / 'db.sqlite3'}",
         SANDBOX_CLIENT_ID=CLIENT_ID,
         SANDBOX_CLIENT_SECRET=CLIENT_SECRET,
@@ -189,16 +199,7 @@ def sandbox(scratch: Path, certificates: Certificates, loci_listener: socket.soc
     )
     project = HERE / "sandbox"
     run([sys.executable, "manage.py", "migrate", "--noinput"], project, environment)
-    with gunicorn(
-        "sandbox.wsgi:application",
-        "sandbox/gunicorn.py",
-        project,
-        state,
-        environment,
-        listen(),
-        certificates,
-        "127.0.0.1",
-    ) as server:
+    with gunicorn("sandbox", project, state, environment, listener=listen(), at=certificates) as server:
         yield server
 
 
@@ -206,9 +207,13 @@ def sandbox(scratch: Path, certificates: Certificates, loci_listener: socket.soc
 def built_tree(scratch: Path) -> Path:
     """The application as a build leaves it: assets by npm's postinstall, static files by bin/post_compile."""
     tree = scratch / "app"
-    ignored = shutil.ignore_patterns("node_modules", "dist", "staticfiles", "*.sqlite3*", "__pycache__", ".env")
+    ignored = shutil.ignore_patterns(
+        "node_modules", "dist", "staticfiles", "*.sqlite3*", "__pycache__", ".env"
+    )
     shutil.copytree(HERE, tree, ignore=ignored)
-    node = clean_environment(**{name: value for name, value in os.environ.items() if name.lower().startswith("npm_")})
+    node = clean_environment(
+        **{name: value for name, value in os.environ.items() if name.lower().startswith("npm_")}
+    )
     run(["npm", "ci", "--no-audit", "--no-fund"], tree, node)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     settings = {"DJANGO_SETTINGS_MODULE": "config.settings.production", "PATH": path}
@@ -225,7 +230,7 @@ def loci(
     state.mkdir()
     environment = clean_environment(
         DJANGO_SETTINGS_MODULE="config.settings.production",
-        DJANGO_SECRET_KEY="a key of this test run, which is long enough for every check",
+        DJANGO_SECRET_KEY="a key of this test run, which is long enough for every check",  # noqa: S106
         DATABASE_URL=f"sqlite:///{state / 'db.sqlite3'}",
         API_URL=sandbox.url,
         API_CA_FILE=sandbox.authority,
@@ -234,21 +239,14 @@ def loci(
     )
     run([sys.executable, "manage.py", "migrate", "--noinput"], built_tree, environment)
     with gunicorn(
-        "config.wsgi:application",
-        "config/gunicorn.py",
-        built_tree,
-        state,
-        environment,
-        loci_listener,
-        certificates,
-        "localhost",
+        "config", built_tree, state, environment, listener=loci_listener, at=certificates
     ) as server:
         yield server
 
 
 @dataclass
 class FailingApi:
-    """An API that answers as it is told: ``answer(path) -> (status, headers, body)``, or None to fall silent."""
+    """An API that answers as told: ``answer(path) -> (status, headers, body)``, or None to fall silent."""
 
     url: str
     answer: Callable[[str], tuple[int, dict[str, str], bytes] | None]
@@ -276,7 +274,7 @@ def failing_api() -> Iterator[FailingApi]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = answer  # noqa: N815 (the names that the library calls)
 
         def log_message(self, *arguments: Any) -> None:
             pass

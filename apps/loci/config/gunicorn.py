@@ -13,7 +13,7 @@ keepalive = 75
 max_requests = 5000
 max_requests_jitter = 50
 # The heartbeat file must not wait for a disk.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (gunicorn names the file itself)
 # Nobody administers a worker from inside its dyno.
 control_socket_disable = True
 # Query strings carry sign-in codes: the path alone is logged.

@@ -13,7 +13,7 @@ HOW_TO_SET = {
 
 def _secret_key() -> str:
     try:
-        return settings.SECRET_KEY
+        return str(settings.SECRET_KEY)
     except ImproperlyConfigured:  # Django's own answer to an empty key, which names no variable
         return ""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
 
 from .api import Accession, ApiClient, OAuthClient, Transport
+
+T = TypeVar("T")
 
 REFERENCE_SECONDS = 3600
 
@@ -20,7 +23,9 @@ class Gateway(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _build(url: str, ca_file: str, timeout: tuple[float, float], client: tuple[str, str], scope: str) -> Gateway:
+def _build(
+    url: str, ca_file: str, timeout: tuple[float, float], client: tuple[str, str], scope: str
+) -> Gateway:
     transport = Transport(url, timeout, ca_file)
     return Gateway(ApiClient(transport), OAuthClient(transport, *client, scope), transport.host)
 
@@ -32,11 +37,18 @@ def gateway() -> Gateway:
 
 def accession(accession_id: str) -> Accession:
     """One sequence of the reference genome. Public data: kept for an hour, in this process."""
-    return cache.get_or_set(
-        f"accession:{settings.API_URL}:{accession_id}", lambda: gateway().api.accession(accession_id), REFERENCE_SECONDS
-    )
+    return _kept(f"accession:{accession_id}", lambda: gateway().api.accession(accession_id))
 
 
 def accessions() -> list[Accession]:
     """All sequences of the reference genome, kept likewise."""
-    return cache.get_or_set(f"accessions:{settings.API_URL}", lambda: gateway().api.accessions(), REFERENCE_SECONDS)
+    return _kept("accessions", gateway().api.accessions)
+
+
+def _kept(name: str, ask: Callable[[], T]) -> T:
+    key = f"{settings.API_URL}:{name}"
+    found: T | None = cache.get(key)
+    if found is None:
+        found = ask()
+        cache.set(key, found, REFERENCE_SECONDS)
+    return found

@@ -29,7 +29,7 @@ def begin(session: SessionBase, next_url: str, now: float | None = None) -> str:
 
 
 def finish(session: SessionBase, state: str, now: float | None = None) -> str | None:
-    """The path that the sign-in with this state leads to; None when this browser did not begin it. Works once."""
+    """The path that the sign-in with this state leads to, once; None when this browser did not begin it."""
     waiting = _waiting(session, time.time() if now is None else now)
     found = waiting.pop(state, None)
     session[SESSION_KEY] = waiting

@@ -5,7 +5,6 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
-
 from sandbox.developing import prepare
 
 if __name__ == "__main__":

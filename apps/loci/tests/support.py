@@ -16,7 +16,9 @@ def hidden_field(page: str, name: str) -> str:
     return found[1]
 
 
-def grant(site: requests.Session, authorize_url: str, persona: str = "ada", answer: str = "yes", **extra: str) -> str:
+def grant(
+    site: requests.Session, authorize_url: str, persona: str = "ada", answer: str = "yes", **extra: str
+) -> str:
     """What a person does on the API's site. Returns the address it sends their browser to."""
     page = site.get(authorize_url)
     if "/cas/login/" in page.url:
@@ -24,7 +26,9 @@ def grant(site: requests.Session, authorize_url: str, persona: str = "ada", answ
         page = site.post(page.url, form, headers={"Referer": page.url})
     form = {name: hidden_field(page.text, name) for name in ("csrfmiddlewaretoken", "request")}
     decide = "{0.scheme}://{0.netloc}/authorize/decide/".format(urlsplit(page.url))
-    sent = site.post(decide, form | {"answer": answer} | extra, headers={"Referer": page.url}, allow_redirects=False)
+    sent = site.post(
+        decide, form | {"answer": answer} | extra, headers={"Referer": page.url}, allow_redirects=False
+    )
     assert sent.status_code == 302, sent.text
     return sent.headers["Location"]
 

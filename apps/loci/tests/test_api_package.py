@@ -8,20 +8,35 @@ import threading
 from typing import Any
 
 import pytest
-
 from loci.api import ApiClient, OAuthClient, Transport, errors
 from loci.api.oauth import read_tokens
 from loci.api.records import read_accounts
 from loci.api.transport import MAX_ANSWER_BYTES, is_safe_base_url
 
-PROFILE = {"id": "9a", "first_name": "Ada", "last_name": "Lark", "is_genotyped": True, "is_ancestry_only": False}
+PROFILE = {
+    "id": "9a",
+    "first_name": "Ada",
+    "last_name": "Lark",
+    "is_genotyped": True,
+    "is_ancestry_only": False,
+}
 ACCOUNT = {"id": "5d", "first_name": "Ada", "last_name": None, "email": None, "profiles": [PROFILE]}
-TOKENS = {"access_token": "a" * 32, "token_type": "bearer", "expires_in": 86400, "refresh_token": "b" * 32, "scope": "basic"}
+TOKENS = {
+    "access_token": "a" * 32,
+    "token_type": "bearer",
+    "expires_in": 86400,
+    "refresh_token": "b" * 32,
+    "scope": "basic",
+}
 
 
 def answering(api: Any, status: int, body: Any, **headers: str) -> ApiClient:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    api.answer = lambda path: (status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
+    api.answer = lambda path: (
+        status,
+        {name.replace("_", "-"): value for name, value in headers.items()},
+        content,
+    )
     return ApiClient(Transport(api.url, (2.0, 2.0)))
 
 
@@ -51,7 +66,18 @@ def test_every_status_has_its_error(failing_api: Any, status: int, kind: type[er
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b'{"data": [', b"[" * 100_000, b"\xff\xfe", b'"text"', b"[]", b'{"data": {}}', b'{"data": [1]}', b'{"data": []}'],
+    [
+        b"",
+        b"<html>",
+        b'{"data": [',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b'"text"',
+        b"[]",
+        b'{"data": {}}',
+        b'{"data": [1]}',
+        b'{"data": []}',
+    ],
 )
 def test_an_answer_of_another_shape_is_unreadable(failing_api: Any, body: bytes) -> None:
     with pytest.raises(errors.ApiUnreadable):
@@ -155,7 +181,9 @@ def test_tokens_that_could_not_be_used_are_unreadable(change: dict[str, Any]) ->
 def test_a_spent_code_is_told_apart_from_other_bad_requests(failing_api: Any) -> None:
     answering(failing_api, 400, {"error": "invalid_grant"})
     with pytest.raises(errors.InvalidGrant):
-        OAuthClient(Transport(failing_api.url, (2.0, 2.0)), "id", "secret", "basic").exchange("c", "https://x/", "v" * 43)
+        OAuthClient(Transport(failing_api.url, (2.0, 2.0)), "id", "secret", "basic").exchange(
+            "c", "https://x/", "v" * 43
+        )
 
 
 def test_tokens_do_not_show_in_a_repr() -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 WIDTHS = {"phone": (320, 700), "desktop": (1280, 860)}
 
 
-@pytest.fixture(params=[(width, scheme) for width in WIDTHS for scheme in ("light", "dark")], ids=lambda p: "-".join(p))
+@pytest.fixture(params=[(width, scheme) for width in WIDTHS for scheme in ("light", "dark")], ids="-".join)
 def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
     width, scheme = request.param
     yield from _page(browser, width, scheme)
@@ -34,7 +34,9 @@ def _page(browser: Any, width: str, scheme: str) -> Iterator[Any]:
     page = context.new_page()
     page.look = f"{width}-{scheme}"
     page.problems, page.hosts = [], set()
-    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: page.problems.append(message.text) if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on("request", lambda asked: page.hosts.add(re.sub(r"^(\w+://[^/]+).*", r"\1", asked.url)))
     yield page
@@ -65,7 +67,9 @@ def inspect(page: Any, built_tree: Path, name: str, expected_errors: int = 0) ->
     page.problems.clear()
 
 
-def test_every_page_of_a_sign_in_is_accessible_and_fits(page: Any, loci: Any, sandbox: Any, built_tree: Path) -> None:
+def test_every_page_of_a_sign_in_is_accessible_and_fits(
+    page: Any, loci: Any, sandbox: Any, built_tree: Path
+) -> None:
     page.goto(loci.url)
     inspect(page, built_tree, "landing")
     page.get_by_role("link", name="Sign in with 23andMe").click()

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.test import Client
 from django.utils import timezone
-
 from loci.api import TokenPair
 from loci.models import Grant
 from support import change, rows, signed_in_session
@@ -29,7 +28,12 @@ def setting(name: str, **environment: str) -> str:
     code = f"import config.settings.production as s; print(s.{name})"
     arguments = [sys.executable, "-c", code]
     done = subprocess.run(
-        arguments, cwd=APP, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, check=True
+        arguments,
+        cwd=APP,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 
@@ -107,7 +111,9 @@ def test_a_code_of_another_sign_in_does_not_fit(person: Any, other_person: Any) 
 # 5. the page to return to is on this site
 
 
-@pytest.mark.parametrize("evil", ["/\\evil.example", "//evil.example", "https://evil.example/", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "evil", ["/\\evil.example", "//evil.example", "https://evil.example/", "javascript:alert(1)"]
+)
 def test_a_sign_in_never_leads_elsewhere(person: Any, evil: str) -> None:
     answer = person.sign_in(next_url=evil)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
@@ -163,7 +169,10 @@ def test_a_refused_renewal_leads_to_sign_in_once_and_then_to_a_page(person: Any)
     person.sign_in()
     _spoil(age=timedelta(hours=1))
     again = person.get("/accession/NC_000001.10/")
-    assert (again.status_code, again.headers["Location"]) == (302, "/login/?next=%2Faccession%2FNC_000001.10%2F")
+    assert (again.status_code, again.headers["Location"]) == (
+        302,
+        "/login/?next=%2Faccession%2FNC_000001.10%2F",
+    )
     assert Grant.objects.count() == 0
     person.sign_in()
     _spoil(age=timedelta(0))
@@ -306,7 +315,9 @@ def test_the_content_policy_allows_nothing_inline_and_no_other_host(person: Any)
     policy = answer.headers["Content-Security-Policy"]
     nonce = re.search(r"script-src 'self' 'nonce-([^']+)'", policy)
     assert nonce and f'nonce="{nonce[1]}"' in answer.content.decode()
-    assert "unsafe" not in policy and "https:" not in policy.replace("form-action 'self' https://api.invalid", "")
+    assert "unsafe" not in policy and "https:" not in policy.replace(
+        "form-action 'self' https://api.invalid", ""
+    )
     assert "default-src 'none'" in policy
     assert not re.search(r"<style|<script(?![^>]*src=)| style=| on\w+=", answer.content.decode())
 
@@ -378,7 +389,9 @@ def test_an_answer_without_a_code_offers_to_start_again(person: Any) -> None:
     assert "/login/?next=%2F" in page.content.decode()
 
 
-def test_a_failure_while_signing_in_leaves_nothing_behind(person: Any, settings: Any, failing_api: Any) -> None:
+def test_a_failure_while_signing_in_leaves_nothing_behind(
+    person: Any, settings: Any, failing_api: Any
+) -> None:
     answer = person.answer_for()
     settings.API_URL = failing_api.url
     assert person.receive(answer).status_code == 502

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.sessions.backends.base import SessionBase
-
 from loci import handshake
 
 
@@ -52,7 +51,9 @@ def test_a_state_ends_after_a_quarter_of_an_hour() -> None:
 
 def test_several_tabs_may_sign_in_at_once_but_not_without_end() -> None:
     session = Memory()
-    states = [handshake.begin(session, "/", now=1000.0 + number) for number in range(handshake.MOST_AT_ONCE + 1)]
+    states = [
+        handshake.begin(session, "/", now=1000.0 + number) for number in range(handshake.MOST_AT_ONCE + 1)
+    ]
     assert handshake.finish(session, states[0], now=1010.0) is None
     assert all(handshake.finish(session, state, now=1010.0) == "/" for state in states[1:])
 

@@ -6,7 +6,6 @@ import logging
 
 import pytest
 from django.test import override_settings
-
 from loci import vault
 from loci.api import TokenPair
 from loci.models import Grant

@@ -131,7 +131,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "loci.redaction.RedactingFilter"}},
-    "formatters": {"line": {"()": "loci.redaction.RedactingFormatter", "format": "%(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {"()": "loci.redaction.RedactingFormatter", "format": "%(levelname)s %(name)s %(message)s"}
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "filters": ["redact"], "formatter": "line"},
     },

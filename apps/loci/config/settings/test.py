@@ -2,7 +2,14 @@
 
 import os
 
-for _name in ("DEBUG", "DJANGO_DEBUG", "DJANGO_SECRET_KEY_FALLBACKS", "ALLOWED_HOSTS", "API_CA_FILE", "API_SCOPE"):
+for _name in (
+    "DEBUG",
+    "DJANGO_DEBUG",
+    "DJANGO_SECRET_KEY_FALLBACKS",
+    "ALLOWED_HOSTS",
+    "API_CA_FILE",
+    "API_SCOPE",
+):
     os.environ.pop(_name, None)
 os.environ |= {
     "DJANGO_SECRET_KEY": "a key for the tests, long enough for every check of Django",

@@ -9,4 +9,13 @@ from .oauth import OAuthClient, TokenPair
 from .records import Accession, Account, Profile
 from .transport import Transport
 
-__all__ = ["Accession", "Account", "ApiClient", "ApiError", "OAuthClient", "Profile", "TokenPair", "Transport"]
+__all__ = [
+    "Accession",
+    "Account",
+    "ApiClient",
+    "ApiError",
+    "OAuthClient",
+    "Profile",
+    "TokenPair",
+    "Transport",
+]

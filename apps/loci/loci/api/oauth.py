@@ -1,4 +1,4 @@
-"""The OAuth 2.0 code flow with PKCE, as the API speaks it. Protocol documents are made and read by oauthlib."""
+"""The OAuth 2.0 code flow with PKCE, as the API speaks it. oauthlib makes the protocol's documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oauthlib.oauth2 import WebApplicationClient
 from .errors import ApiUnreadable
 from .transport import Transport
 
-TOKEN_PATH = "/token/"
+TOKEN_PATH = "/token/"  # noqa: S105 (an address)
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}\Z")
 
 
@@ -55,7 +55,11 @@ class OAuthClient:
     def exchange(self, code: str, redirect_uri: str, verifier: str) -> TokenPair:
         """The tokens that a code stands for. Raises ``InvalidGrant`` for a spent or foreign code."""
         body = self._documents.prepare_request_body(
-            code=code, redirect_uri=redirect_uri, code_verifier=verifier, include_client_id=False, scope=self._scope
+            code=code,
+            redirect_uri=redirect_uri,
+            code_verifier=verifier,
+            include_client_id=False,
+            scope=self._scope,
         )
         return self._ask(body)
 

@@ -1,4 +1,4 @@
-"""What the API answers with, read strictly: an answer of another shape is ``ApiUnreadable``, never a wrong page."""
+"""What the API answers with, read strictly: an answer of another shape is ``ApiUnreadable``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Accession:
-    """A reference sequence of GRCh37. ``chromosome`` is text: 1 to 22, X, Y or MT. ``length`` counts bases."""
+    """A reference sequence of GRCh37. ``chromosome`` is 1 to 22, X, Y or MT; ``length`` counts bases."""
 
     id: str
     chromosome: str

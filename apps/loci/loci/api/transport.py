@@ -38,7 +38,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Bearer(AuthBase):
-    """Sends a token, or nothing. Given with every request, so that no ``.netrc`` entry is ever sent instead."""
+    """Sends a token, or nothing. Given with every request, so that no ``.netrc`` entry is sent instead."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -53,7 +53,7 @@ class Transport:
     """JSON over HTTP to one API. Safe to share between threads."""
 
     def __init__(self, base_url: str, timeout: tuple[float, float], ca_file: str = "") -> None:
-        """``timeout``: seconds to connect, and between two bytes. ``ca_file``: PEM file in place of the usual ones."""
+        """``timeout``: seconds to connect, and between two bytes. ``ca_file``: authorities in PEM form."""
         self.base_url = base_url.rstrip("/")
         self.host = urlsplit(base_url).netloc
         self._timeout = timeout

@@ -68,11 +68,19 @@ def describe(error: ApiError, path: str) -> Failure:
     match error:
         case ApiTimeout():
             return Failure(
-                error.id, 504, "23andMe did not answer in time", "Nothing is lost. Its service may be busy.", again
+                error.id,
+                504,
+                "23andMe did not answer in time",
+                "Nothing is lost. Its service may be busy.",
+                again,
             )
         case ApiUnreachable():
             return Failure(
-                error.id, 502, "23andMe could not be reached", "Nothing is lost. Please try again in a minute.", again
+                error.id,
+                502,
+                "23andMe could not be reached",
+                "Nothing is lost. Please try again in a minute.",
+                again,
             )
         case PermissionDenied():
             return Failure(
@@ -84,10 +92,16 @@ def describe(error: ApiError, path: str) -> Failure:
                 ("Sign in again", login_address(path)),
             )
         case NotFound():
-            return Failure(error.id, 404, "23andMe does not know this", "There is no such entry in its reference data.")
+            return Failure(
+                error.id, 404, "23andMe does not know this", "There is no such entry in its reference data."
+            )
         case TooManyRequests():
             return Failure(
-                error.id, 503, "Too many questions at once", "23andMe asks Loci to wait a little. Nothing is lost.", again
+                error.id,
+                503,
+                "Too many questions at once",
+                "23andMe asks Loci to wait a little. Nothing is lost.",
+                again,
             )
     return Failure(
         error.id,
@@ -99,7 +113,9 @@ def describe(error: ApiError, path: str) -> Failure:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return respond(request, Failure("bad-request", 400, "This request cannot be understood", "Nothing was changed."))
+    return respond(
+        request, Failure("bad-request", 400, "This request cannot be understood", "Nothing was changed.")
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -119,7 +135,9 @@ def forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return respond(request, Failure("not-found", 404, "There is no such page", "The address may be mistyped."))
+    return respond(
+        request, Failure("not-found", 404, "There is no such page", "The address may be mistyped.")
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

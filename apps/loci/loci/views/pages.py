@@ -23,7 +23,10 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def _illustration() -> dict[str, object]:
     drawn = karyogram.illustration()
-    return {"chromosomes": drawn, "first": next(item.accession for item in drawn if item.accession.chromosome == "4")}
+    return {
+        "chromosomes": drawn,
+        "first": next(item.accession for item in drawn if item.accession.chromosome == "4"),
+    }
 
 
 @require_safe

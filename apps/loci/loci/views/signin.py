@@ -77,7 +77,7 @@ def _refused(next_url: str) -> Failure:
         "sign-in-refused",
         400,
         "23andMe did not complete the sign-in",
-        "The code that it sent could not be exchanged. Codes work once and for ten minutes; starting again helps.",
+        "The code that it sent could not be exchanged. It works once, for ten minutes: please start again.",
         ("Start again", login_address(next_url)),
     )
 
@@ -97,5 +97,8 @@ UNKNOWN_HANDSHAKE = Failure(
     ("Start again", "/login/"),
 )
 UNKNOWN_PROFILE = Failure(
-    "unknown-profile", 400, "This profile is not on your account", "Nothing was changed. Please choose another."
+    "unknown-profile",
+    400,
+    "This profile is not on your account",
+    "Nothing was changed. Please choose another.",
 )

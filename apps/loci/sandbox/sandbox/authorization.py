@@ -44,7 +44,7 @@ class RedirectedError(OAuthError):
 
 
 def read(query: QueryDict) -> AuthorizationRequest:
-    """Raises ``RequestRefused`` before client and address are known to belong together, ``RedirectedError`` after."""
+    """Raises ``RequestRefused`` until client and address are known to be a pair, then ``RedirectedError``."""
     redirect_uri, client_id = _trusted_address(query)
     state = query.get("state", "")
     try:
@@ -91,6 +91,6 @@ def _challenge(query: QueryDict) -> str:
     challenge, method = given["code_challenge"], given["code_challenge_method"]
     if challenge and method not in ("", "S256"):
         raise OAuthError("invalid_request", "Only code_challenge_method=S256 is supported.")
-    if challenge and not pkce.is_challenge(challenge) or method and not challenge:
+    if (challenge and not pkce.is_challenge(challenge)) or (method and not challenge):
         raise OAuthError("invalid_request", "code_challenge has to be the base64url SHA-256 of the verifier.")
     return challenge

@@ -17,7 +17,7 @@ from .issuing import digest
 from .models import Token
 from .personas import PERSONAS, Persona, Profile, owner_of
 
-DEMO_TOKEN = "demo_oauth_token"
+DEMO_TOKEN = "demo_oauth_token"  # noqa: S105 (the documentation publishes it)
 _DEMO_SCOPES = frozenset(scopes.WORDING)
 
 View = Callable[..., JsonResponse]

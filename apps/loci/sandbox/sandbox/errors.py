@@ -18,7 +18,9 @@ class SandboxError(Exception):
         super().__init__(f"{code}: {description}")
 
     def response(self) -> JsonResponse:
-        response = JsonResponse({"error": self.code, "error_description": self.description}, status=self.status)
+        response = JsonResponse(
+            {"error": self.code, "error_description": self.description}, status=self.status
+        )
         if self.status == 401:
             scheme = "Basic" if self.code == "invalid_client" else "Bearer"
             response["WWW-Authenticate"] = f'{scheme} realm="sandbox", error="{self.code}"'

@@ -8,7 +8,7 @@ threads = 4
 worker_class = "gthread"
 # Applications may ask for thousands of markers by name, in an address.
 limit_request_line = 8190
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (gunicorn names the file itself)
 control_socket_disable = True
 accesslog = "-"
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from . import pkce, scopes
+from .authorization import AuthorizationRequest
 from .errors import OAuthError
 from .models import Access, Code, Token
 
@@ -18,16 +19,17 @@ def digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def new_code(client_id: str, persona: str, profile_id: str, scope: str, redirect_uri: str, challenge: str) -> str:
+def new_code(asked: AuthorizationRequest, persona: str, profile_id: str) -> str:
+    """A code for what ``persona`` has just granted; ``profile_id`` is empty for all profiles."""
     code = secrets.token_hex(16)
     Code.objects.create(
         digest=digest(code),
-        client_id=client_id,
+        client_id=asked.client_id,
         persona=persona,
         profile_id=profile_id,
-        scope=scope,
-        redirect_uri=redirect_uri,
-        challenge=challenge,
+        scope=asked.scope,
+        redirect_uri=asked.redirect_uri,
+        challenge=asked.challenge,
         expires_at=timezone.now() + timedelta(seconds=settings.CODE_LIFETIME),
     )
     return code
@@ -50,7 +52,9 @@ def spend_code(client_id: str, code: str, redirect_uri: str, verifier: str) -> d
 
 def spend_refresh_token(client_id: str, refresh_token: str, scope: str) -> dict[str, object]:
     """A new pair for a refresh token. A narrower scope narrows the new pair."""
-    token = Token.objects.filter(refresh_digest=digest(refresh_token), client_id=client_id, revoked_at=None).first()
+    token = Token.objects.filter(
+        refresh_digest=digest(refresh_token), client_id=client_id, revoked_at=None
+    ).first()
     if token is None:
         raise OAuthError("invalid_grant", "The refresh token is unknown, spent or revoked.")
     granted, wanted = scopes.parse(token.scope), scopes.parse(scope or token.scope)

@@ -19,5 +19,7 @@ def whole_number(query: QueryDict, name: str, default: int, least: int, most: in
     """A number within bounds. Raises 422 for anything else."""
     text = query.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
-        raise ResourceError("invalid_request", f"{name} has to be a whole number from {least} to {most}.", 422)
+        raise ResourceError(
+            "invalid_request", f"{name} has to be a whole number from {least} to {most}.", 422
+        )
     return int(text)

@@ -42,8 +42,9 @@ def stable_id(*names: str) -> str:
     return sha256("/".join(("loci sandbox", *names)).encode()).hexdigest()[:16]
 
 
-def _profile(key: str, first: str, last: str, sex: str, genotyped: bool = True, ancestry_only: bool = False) -> Profile:
-    return Profile(stable_id("profile", key), first, last, sex, genotyped, ancestry_only)
+def _profile(key: str, name: str, sex: str, **flags: bool) -> Profile:
+    first_name, last_name = name.split()
+    return Profile(stable_id("profile", key), first_name, last_name, sex, **flags)
 
 
 PERSONAS: dict[str, Persona] = {
@@ -55,7 +56,7 @@ PERSONAS: dict[str, Persona] = {
             "Ada",
             "Lark",
             "One profile, genotyped.",
-            (_profile("ada", "Ada", "Lark", "XX"),),
+            (_profile("ada", "Ada Lark", "XX"),),
         ),
         Persona(
             "brook",
@@ -64,9 +65,9 @@ PERSONAS: dict[str, Persona] = {
             "Marsh",
             "Three profiles; the kit of one has not been analysed yet.",
             (
-                _profile("brook", "Brook", "Marsh", "XY"),
-                _profile("linden", "Linden", "Marsh", "XX"),
-                _profile("wren", "Wren", "Marsh", "XX", genotyped=False),
+                _profile("brook", "Brook Marsh", "XY"),
+                _profile("linden", "Linden Marsh", "XX"),
+                _profile("wren", "Wren Marsh", "XX", is_genotyped=False),
             ),
         ),
         Persona("cleo", stable_id("account", "cleo"), "Cleo", "Finch", "An account without any profile.", ()),
@@ -76,14 +77,14 @@ PERSONAS: dict[str, Persona] = {
             "Esme",
             "Vale",
             "One profile, with the ancestry service only.",
-            (_profile("esme", "Esme", "Vale", "XX", ancestry_only=True),),
+            (_profile("esme", "Esme Vale", "XX", is_ancestry_only=True),),
         ),
         Persona(
             "demo",
             "demo_account_id",
             "Erin",
             "Mendel",
-            "The demonstration account of the API’s documentation.",
+            "The demonstration account of the API's documentation.",
             (Profile("demo_profile_id", "Erin", "Mendel", "XX"),),
         ),
     )
@@ -97,8 +98,8 @@ ANONYMOUS = Persona(
     "Account",
     "",
     (
-        _profile("anonymous one", "Anonymous", "One", "XX"),
-        _profile("anonymous two", "Anonymous", "Two", "XY"),
+        _profile("anonymous one", "Anonymous One", "XX"),
+        _profile("anonymous two", "Anonymous Two", "XY"),
     ),
 )
 

@@ -21,7 +21,12 @@ CHALLENGE = base64.urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(
 
 
 def authorize_url(sandbox: Any, **parameters: str) -> str:
-    asked = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK, "scope": "basic names"}
+    asked = {
+        "response_type": "code",
+        "client_id": CLIENT_ID,
+        "redirect_uri": CALLBACK,
+        "scope": "basic names",
+    }
     asked = {name: value for name, value in (asked | parameters).items() if value is not None}
     return f"{sandbox.url}/authorize/?{urlencode(asked)}"
 
@@ -63,7 +68,9 @@ def test_requests_oauthlib_signs_in_and_refreshes(sandbox: Any, in_body: bool) -
     )
     assert parse_qs(urlsplit(location).query)["state"] == [state]
     assert (pair["token_type"], pair["expires_in"], pair["scope"]) == ("bearer", 86400, ["basic", "names"])
-    assert re.fullmatch("[0-9a-f]{32}", pair["access_token"]) and re.fullmatch("[0-9a-f]{32}", pair["refresh_token"])
+    assert re.fullmatch("[0-9a-f]{32}", pair["access_token"]) and re.fullmatch(
+        "[0-9a-f]{32}", pair["refresh_token"]
+    )
     assert client.get(f"{sandbox.url}/1/user/").json()["profiles"][0]["genotyped"] is True
     renewed = client.refresh_token(
         f"{sandbox.url}/token",
@@ -123,7 +130,9 @@ def test_a_parameter_that_comes_twice_is_refused(sandbox: Any) -> None:
         ({"code_challenge_method": "S256"}, "invalid_request"),
     ],
 )
-def test_other_errors_are_told_to_the_application(sandbox: Any, parameters: dict[str, str], error: str) -> None:
+def test_other_errors_are_told_to_the_application(
+    sandbox: Any, parameters: dict[str, str], error: str
+) -> None:
     answer = sandbox.session().get(authorize_url(sandbox, state="s", **parameters), allow_redirects=False)
     found = parse_qs(urlsplit(answer.headers["Location"]).query)
     assert answer.headers["Location"].startswith(CALLBACK)
@@ -225,7 +234,9 @@ def test_a_verifier_without_a_challenge_is_refused(sandbox: Any) -> None:
 
 def test_a_refresh_token_works_once_and_gives_a_new_pair(sandbox: Any) -> None:
     pair = tokens(sandbox)
-    renewed = ask(sandbox, grant_type="refresh_token", refresh_token=pair["refresh_token"], scope="basic names")
+    renewed = ask(
+        sandbox, grant_type="refresh_token", refresh_token=pair["refresh_token"], scope="basic names"
+    )
     assert renewed.status_code == 200
     assert account(sandbox, renewed.json()["access_token"]).status_code == 200
     again = ask(sandbox, grant_type="refresh_token", refresh_token=pair["refresh_token"])
@@ -234,7 +245,9 @@ def test_a_refresh_token_works_once_and_gives_a_new_pair(sandbox: Any) -> None:
 
 def test_a_refresh_may_narrow_the_scope_and_not_widen_it(sandbox: Any) -> None:
     pair = tokens(sandbox)
-    wider = ask(sandbox, grant_type="refresh_token", refresh_token=pair["refresh_token"], scope="basic genomes")
+    wider = ask(
+        sandbox, grant_type="refresh_token", refresh_token=pair["refresh_token"], scope="basic genomes"
+    )
     assert wider.json()["error"] == "invalid_scope"
     narrower = ask(sandbox, grant_type="refresh_token", refresh_token=pair["refresh_token"], scope="basic")
     assert narrower.json()["scope"] == "basic"

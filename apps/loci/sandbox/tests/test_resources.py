@@ -11,19 +11,25 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
+from sandbox.personas import PERSONAS, stable_id
 from support import change, grant
 
-from sandbox.personas import PERSONAS, stable_id
-
 PROJECT = Path(__file__).resolve().parents[1]
-CLIENT = {"client_id": "10c1" * 8, "client_secret": "5ec2" * 8, "redirect_uri": "https://testserver/receive_code/"}
+CLIENT = {
+    "client_id": "10c1" * 8,
+    "client_secret": "5ec2" * 8,
+    "redirect_uri": "https://testserver/receive_code/",
+}
 EVERYTHING = "basic names email"
 
 
 def token_of(sandbox: Any, persona: str, scope: str = EVERYTHING) -> str:
     query = {"response_type": "code", "scope": scope} | {k: CLIENT[k] for k in ("client_id", "redirect_uri")}
     location = grant(sandbox.session(), f"{sandbox.url}/authorize/?{urlencode(query)}", persona)
-    form = CLIENT | {"grant_type": "authorization_code", "code": parse_qs(urlsplit(location).query)["code"][0]}
+    form = CLIENT | {
+        "grant_type": "authorization_code",
+        "code": parse_qs(urlsplit(location).query)["code"][0],
+    }
     return sandbox.session().post(f"{sandbox.url}/token/", form).json()["access_token"]
 
 
@@ -40,7 +46,7 @@ def test_all_accessions_are_listed_without_a_token(sandbox: Any) -> None:
         assert set(item) == {"id", "chromosome", "length"}
         assert (type(item["id"]), type(item["chromosome"]), type(item["length"])) == (str, str, int)
     assert [item["chromosome"] for item in answer["data"]] == [*map(str, range(1, 23)), "X", "Y", "MT"]
-    # The published total of the assembly's 24 chromosomes, and the 16,569 bases of the mitochondrial reference.
+    # The published total of the assembly's 24 chromosomes, and the mitochondrial reference.
     assert sum(item["length"] for item in answer["data"]) == 3095677412 + 16569
 
 
@@ -50,7 +56,9 @@ def test_one_accession_is_a_bare_object(sandbox: Any) -> None:
 
 
 def test_accessions_are_chosen_by_chromosome(sandbox: Any) -> None:
-    assert [item["id"] for item in get(sandbox, "/3/accession/?chromosome=MT").json()["data"]] == ["NC_012920.1"]
+    assert [item["id"] for item in get(sandbox, "/3/accession/?chromosome=MT").json()["data"]] == [
+        "NC_012920.1"
+    ]
     assert get(sandbox, "/3/accession/?chromosome=23").json()["data"] == []
 
 
@@ -126,7 +134,11 @@ def test_a_profile_is_read_alone_by_its_owner(sandbox: Any) -> None:
 
 def test_the_demonstration_token_reads_version_3_only(sandbox: Any) -> None:
     account = get(sandbox, "/3/account/?include=profiles", "demo_oauth_token").json()["data"][0]
-    assert (account["id"], account["first_name"], account["last_name"]) == ("demo_account_id", "Erin", "Mendel")
+    assert (account["id"], account["first_name"], account["last_name"]) == (
+        "demo_account_id",
+        "Erin",
+        "Mendel",
+    )
     assert [item["id"] for item in account["profiles"]] == ["demo_profile_id"]
     assert get(sandbox, "/1/user/", "demo_oauth_token").status_code == 401
 
@@ -156,7 +168,9 @@ def test_version_1_has_two_anonymous_people_for_every_token(sandbox: Any) -> Non
     assert get(sandbox, "/1/demo/user/").status_code == 401
 
 
-@pytest.mark.parametrize("authorization", [None, "Bearer ", "Bearer nonsense", "Basic abc", "demo_oauth_token"])
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer ", "Bearer nonsense", "Basic abc", "demo_oauth_token"]
+)
 def test_without_a_good_token_there_is_401(sandbox: Any, authorization: str | None) -> None:
     headers = {"Authorization": authorization} if authorization else {}
     answer = sandbox.session().get(f"{sandbox.url}/3/account/", headers=headers)
@@ -197,11 +211,16 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
         env={"PATH": os.environ["PATH"], "DJANGO_SECRET_KEY": "key", **environment},
         capture_output=True,
         text=True,
+        check=False,
         timeout=60,
     )
 
 
-REGISTERED = {"SANDBOX_CLIENT_ID": "a", "SANDBOX_CLIENT_SECRET": "b", "SANDBOX_REDIRECT_URIS": "https://a.example/"}
+REGISTERED = {
+    "SANDBOX_CLIENT_ID": "a",
+    "SANDBOX_CLIENT_SECRET": "b",
+    "SANDBOX_REDIRECT_URIS": "https://a.example/",
+}
 
 
 @pytest.mark.parametrize(

@@ -5,47 +5,55 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Code',
+            name="Code",
             fields=[
-                ('client_id', models.CharField(max_length=200)),
-                ('persona', models.CharField(max_length=40)),
-                ('profile_id', models.CharField(blank=True, max_length=40)),
-                ('scope', models.TextField()),
-                ('expires_at', models.DateTimeField()),
-                ('digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('redirect_uri', models.TextField()),
-                ('challenge', models.CharField(blank=True, max_length=43)),
-                ('used_at', models.DateTimeField(null=True)),
+                ("client_id", models.CharField(max_length=200)),
+                ("persona", models.CharField(max_length=40)),
+                ("profile_id", models.CharField(blank=True, max_length=40)),
+                ("scope", models.TextField()),
+                ("expires_at", models.DateTimeField()),
+                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("redirect_uri", models.TextField()),
+                ("challenge", models.CharField(blank=True, max_length=43)),
+                ("used_at", models.DateTimeField(null=True)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Token',
+            name="Token",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_id', models.CharField(max_length=200)),
-                ('persona', models.CharField(max_length=40)),
-                ('profile_id', models.CharField(blank=True, max_length=40)),
-                ('scope', models.TextField()),
-                ('expires_at', models.DateTimeField()),
-                ('access_digest', models.CharField(max_length=64, unique=True)),
-                ('refresh_digest', models.CharField(max_length=64, unique=True)),
-                ('refreshed_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('code', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='sandbox.code')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("client_id", models.CharField(max_length=200)),
+                ("persona", models.CharField(max_length=40)),
+                ("profile_id", models.CharField(blank=True, max_length=40)),
+                ("scope", models.TextField()),
+                ("expires_at", models.DateTimeField()),
+                ("access_digest", models.CharField(max_length=64, unique=True)),
+                ("refresh_digest", models.CharField(max_length=64, unique=True)),
+                ("refreshed_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "code",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, to="sandbox.code"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
     ]

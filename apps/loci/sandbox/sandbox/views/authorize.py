@@ -42,11 +42,16 @@ def decide(request: HttpRequest) -> HttpResponse:
     """What the person pressed. The request comes back signed, so that it is the one that was shown."""
     persona = signed_in(request)
     try:
-        asked = AuthorizationRequest(**signing.loads(request.POST.get("request", ""), salt=_SALT, max_age=3600))
+        asked = AuthorizationRequest(
+            **signing.loads(request.POST.get("request", ""), salt=_SALT, max_age=3600)
+        )
     except signing.BadSignature:
         asked = None
     if persona is None or asked is None:
-        context = {"title": "This form is out of date", "text": "Please go back to the application and begin again."}
+        context = {
+            "title": "This form is out of date",
+            "text": "Please go back to the application and begin again.",
+        }
         return render(request, "sandbox/message.html", context, status=400)
     if request.POST.get("answer") != "yes":
         refusal = {"error": "access_denied", "error_description": "The user did not grant access."}
@@ -58,13 +63,7 @@ def _grant(request: HttpRequest, asked: AuthorizationRequest, persona: Persona) 
     profile_id = request.POST.get("profile", "") if asked.select_profile else ""
     if asked.select_profile and profile_id not in {profile.id for profile in persona.profiles}:
         return _consent(request, asked, persona, status=400)
-    return redirect(
-        asked.answer(
-            code=issuing.new_code(
-                asked.client_id, persona.key, profile_id, asked.scope, asked.redirect_uri, asked.challenge
-            )
-        )
-    )
+    return redirect(asked.answer(code=issuing.new_code(asked, persona.key, profile_id)))
 
 
 def _to_sign_in(request: HttpRequest, query: str, needs_sign_in: bool) -> HttpResponse:
@@ -72,7 +71,9 @@ def _to_sign_in(request: HttpRequest, query: str, needs_sign_in: bool) -> HttpRe
     return redirect(f"/cas/login/?{urlencode({'redirect': path})}" if needs_sign_in else path)
 
 
-def _consent(request: HttpRequest, asked: AuthorizationRequest, persona: Persona, status: int = 200) -> HttpResponse:
+def _consent(
+    request: HttpRequest, asked: AuthorizationRequest, persona: Persona, status: int = 200
+) -> HttpResponse:
     context = {
         "client": clients.registered(),
         "persona": persona,

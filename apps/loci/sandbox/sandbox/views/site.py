@@ -22,7 +22,11 @@ def signed_in(request: HttpRequest) -> Persona | None:
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    context = {"personas": PERSONAS.values(), "client": clients.registered(), "base": request.build_absolute_uri("/")[:-1]}
+    context = {
+        "personas": PERSONAS.values(),
+        "client": clients.registered(),
+        "base": request.build_absolute_uri("/")[:-1],
+    }
     return render(request, "sandbox/index.html", context)
 
 
@@ -53,7 +57,11 @@ def logout(request: HttpRequest) -> HttpResponse:
     known = {_origin(uri) for uri in clients.registered().redirect_uris}
     if wanted and _origin(wanted) in known:
         return redirect(wanted)
-    return render(request, "sandbox/message.html", {"title": "You are signed out", "text": "Nobody is signed in here now."})
+    return render(
+        request,
+        "sandbox/message.html",
+        {"title": "You are signed out", "text": "Nobody is signed in here now."},
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -9,7 +9,16 @@ from .. import clients, issuing
 from ..errors import OAuthError, SandboxError
 from ..parameters import single
 
-_FIELDS = ("grant_type", "client_id", "client_secret", "code", "redirect_uri", "code_verifier", "refresh_token", "scope")
+_FIELDS = (
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "scope",
+)
 
 
 @csrf_exempt

@@ -53,6 +53,7 @@ def _names(account_id: str, first_name: str, last_name: str, profiles: tuple[Pro
         "first_name": first_name,
         "last_name": last_name,
         "profiles": [
-            {"id": profile.id, "first_name": profile.first_name, "last_name": profile.last_name} for profile in profiles
+            {"id": profile.id, "first_name": profile.first_name, "last_name": profile.last_name}
+            for profile in profiles
         ],
     }

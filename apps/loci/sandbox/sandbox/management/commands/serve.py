@@ -23,7 +23,7 @@ class Command(BaseCommand):
         self.stdout.write(f"API_URL=http://{host}:{port}\nAPI_CLIENT_ID={settings.SANDBOX_CLIENT_ID}")
         self.stdout.flush()
         os.chdir(settings.BASE_DIR)
-        os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *gunicorn_arguments(host, port)])
+        os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *gunicorn_arguments(host, port)])  # noqa: S606
 
 
 def gunicorn_arguments(host: str, port: int) -> list[str]:
