@@ -60,14 +60,14 @@ def choose(wanted: NpmSpec | None, bundled: Node, distribution: Node | None) -> 
     if (
         distribution
         and wanted.match(Version(distribution.version))
-        and majors(wanted) == {major(distribution.version)}
+        and majors(wanted) <= {major(distribution.version)}
     ):
         return distribution
     return None
 
 
 def majors(wanted: NpmSpec) -> set[int]:
-    """The even major versions of which a range admits some version."""
+    """The major versions of which a range admits many, tried out on samples."""
     return {
         number
         for number in range(4, 40)
@@ -83,10 +83,7 @@ def requirements(wanted: NpmSpec) -> Iterable[str]:
     """What to ask the package index for, the best first: one expression a major version that the range
     admits.
     """
-    admitted = majors(wanted)
     for number in MAJORS:
-        if number not in admitted:
-            continue
         if wanted.match(Version(f"{number}.999.999")):
             yield f"{WHEEL}=={number}.*"
             continue
