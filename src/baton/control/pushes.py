@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import select
 import socket
 import struct
 import threading
@@ -97,10 +98,10 @@ class Listener:
     def gone(self) -> bool:
         """Whether git, and so the client, went away."""
         if not self._gone:
+            # A Python socket with a timeout waits in recv() even when told not to: so look first.
+            readable, _, _ = select.select([self._connection], [], [], 0)
             try:
-                self._gone = self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-            except BlockingIOError:
-                return False
+                self._gone = bool(readable) and self._connection.recv(1, socket.MSG_PEEK) == b""
             except OSError:
                 self._gone = True
         return self._gone
