@@ -19,9 +19,10 @@ from baton.cli.commands import (
     releases,
     run,
 )
+from baton.cli.machine import commands as machine
 
-# A module of commands that act on this machine and not by the API (up, down, doctor) is one more entry.
 MODULES = (
+    machine,
     apps,
     account,
     config,

@@ -24,7 +24,7 @@ from baton.cli.machine.start import Admin, MachineError
 from baton.cli.output import header, join, pairs
 from baton.cli.registry import Registry
 from baton.cli.session import Session
-from baton.run.client import Supervisor
+from baton.run import client
 
 commands = Registry("This machine")
 
@@ -87,7 +87,7 @@ def down(session: Session) -> None:
             session.out.note(f"Baton is not running ({home.root}).")
             return
         with session.out.action("Stopping every app and Baton"):
-            Supervisor(home).shutdown()
+            client.Supervisor(home).shutdown()
 
 
 @commands.command(
@@ -120,7 +120,7 @@ def _start(session: Session, home: Home, settings: Settings, email: str | None) 
         admin = start.prepare(home, email)
     if not start.is_running(home):
         with out.action("Starting the supervisor"):
-            start.start_keeper(home)
+            client.start(home, start.environment(home, settings))
     if not start.answers(f"{settings.control_url}/schema"):
         with out.action("Starting control and the front door"):
             start.start_control(home, settings)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import httpx
 
-from baton.base.errors import BatonError
 from baton.base.paths import Home
 from baton.base.settings import Settings, settings_file
 from baton.cli.errors import CliError
@@ -98,39 +97,20 @@ def settle(home: Home) -> tuple[Settings, tuple[str, ...]]:
 
 
 def is_running(home: Home) -> bool:
-    try:
-        Supervisor(home).status()
-    except (BatonError, OSError):
-        return False
-    return True
+    """Whether a supervisor of this home answers right now."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(home.supervisor_socket)) == 0
 
 
-def start_keeper(home: Home) -> None:
-    """Starts the keeper, which starts the supervisor; returns when the supervisor answers."""
-    log_path = home.logs / "baton" / "keeper.log"
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("ab") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "baton.run.keeper", "--home", str(home.root)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-            env=environment(home),
-        )
-    wait_until(lambda: is_running(home) or keeper.poll() is not None, "the supervisor", log_path)
-    if not is_running(home):
-        raise MachineError(
-            f"The supervisor should run; its keeper ended with status {keeper.poll()}.\n{tail(log_path)}",
-            f"Mend what {log_path} says, then type baton up again.",
-        )
+def environment(home: Home, settings: Settings | None = None) -> dict[str, str]:
+    """What Baton's own processes start with: the caller's environment without its one-off settings.
 
-
-def environment(home: Home) -> dict[str, str]:
-    """What Baton's own processes start with: the caller's environment without its one-off settings."""
+    The supervisor reads no settings file; what it has to know is here.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "HEROKU_"))}
-    return {**kept, "BATON_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
+    kept |= {name: os.environ[name] for name in ("BATON_DRAIN", "BATON_PYTHONS") if name in os.environ}
+    told = {"BATON_SLEEP_AFTER": str(settings.sleep_after)} if settings else {}
+    return {**kept, **told, "BATON_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
 
 
 def prepare(home: Home, email: str | None) -> Admin:
@@ -155,7 +135,7 @@ def start_control(home: Home, settings: Settings) -> None:
         style="systemd",
     )
     Supervisor(home).service(spec)
-    log_path = home.logs / "baton" / "control.log"
+    log_path = home.logs / "baton.log"
     wait_until(lambda: answers(f"{settings.control_url}/schema"), "control", log_path)
 
 
