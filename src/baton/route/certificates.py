@@ -47,8 +47,9 @@ def authority(home: Home) -> Authority:
         _create_authority(path)
     key, issuer = _load(path)
     public = home.keys / "authority.crt"
-    if not public.exists():
-        _replace(public, issuer.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    text = issuer.public_bytes(serialization.Encoding.PEM)
+    if not public.exists() or public.read_bytes() != text:
+        _replace(public, text, mode=0o644)
     return Authority(path, public, key, issuer)
 
 

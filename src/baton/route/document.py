@@ -128,8 +128,8 @@ def _limits(door: Door) -> Iterator[str]:
     yield from _error_pages()
 
 
-def _error_pages() -> Iterator[str]:
-    yield f"error_page 502 504 =503 {PAGES_URL}$baton_page$baton_form;"
+def _error_pages(failed: str = "$baton_page") -> Iterator[str]:
+    yield f"error_page 502 504 =503 {PAGES_URL}{failed}$baton_form;"
     yield f"error_page 500 503 =503 {PAGES_URL}h99$baton_form;"
     yield f"error_page 404 {PAGES_URL}unknown$baton_form;"
     yield f"error_page 413 {PAGES_URL}toolarge$baton_form;"
@@ -310,6 +310,7 @@ def _control(door: Door, hosts: Iterable[str], certificate: Certificate | None) 
     """Control streams logs and builds, and takes pushes: nothing is held back in either direction."""
     yield "server {"
     yield from _indented(_listen(door, hosts, certificate))
+    yield from _indented(_error_pages("h99"))
     yield "    access_log off;"
     yield "    set $baton_start $baton_now;"
     yield "    proxy_read_timeout 1h;"
