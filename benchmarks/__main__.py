@@ -21,15 +21,15 @@ from benchmarks.apps import KINDS
 from benchmarks.hand import ByHand
 from benchmarks.load import tally as counts
 from benchmarks.site import Site
-from benchmarks.stage import Stage
+from benchmarks.stage import stage
 
 cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Measure what Baton promises, beside the usual ways, in one run. Each program starts a Baton of its own "
-    "on loopback, prints a table and a verdict, and exits with 1 when a promise is broken.\n\n"
+    help="Measure what Baton promises, beside the usual ways, in one run. Each program starts a Baton of its "
+    "own on loopback, prints a table and a verdict, and exits with 1 when a promise is broken.\n\n"
     "Example: python -m benchmarks ten_pushes --kinds gunicorn,port",
 )
 
@@ -63,9 +63,9 @@ def ten_pushes(
     """Ten kinds of push under load: nothing lost, the right version served, every failure explained."""
     report.header("Ten pushes under load")
     broken, tallies = 0, []
-    with Stage() as stage:
+    with stage() as baton:
         for kind in kinds.split(","):
-            rows = pushes.Course(stage.app(), kind).run(rate)
+            rows = pushes.Course(baton.app(), kind).run(rate)
             pushes.show(f"{kind} on Baton, {rate:g} requests/s", rows)
             broken += sum(not row.kept for row in rows)
             tallies += [row.tally for row in rows]
@@ -92,11 +92,11 @@ def ten_pushes(
 def redeploy(rounds: Rounds = 7) -> None:
     """A push that changes no dependency, until it is served."""
     report.header("Redeploy, dependencies unchanged")
-    with Stage() as stage, by_hand() as (where, stack):
+    with stage() as baton, by_hand() as (where, stack):
         found = [
             timing
             for release in (False, True)
-            for timing in timings.redeploys([stage.app(), a_site_by_hand(where, stack)], rounds, release)
+            for timing in timings.redeploys([baton.app(), a_site_by_hand(where, stack)], rounds, release)
         ]
     timings.show("from git push to the first answer of the new version", found)
     raise typer.Exit(report.verdict([timings.promise(found, "redeploy", "Baton", 1.5)]))
@@ -106,8 +106,8 @@ def redeploy(rounds: Rounds = 7) -> None:
 def rollback(rounds: Rounds = 7) -> None:
     """A config change and a rollback, until they are served."""
     report.header("Config change and rollback")
-    with Stage() as stage, by_hand() as (where, stack):
-        found = timings.changes([stage.app(), a_site_by_hand(where, stack)], rounds)
+    with stage() as baton, by_hand() as (where, stack):
+        found = timings.changes([baton.app(), a_site_by_hand(where, stack)], rounds)
     timings.show("from the request to the first answer of the new version", found)
     kept = [timings.promise(found, what, "Baton", 1.0) for what in ("config change", "rollback")]
     raise typer.Exit(report.verdict(kept))
@@ -119,9 +119,9 @@ def first_deploy(
 ) -> None:
     """The first push of a Django application whose packages are in the cache, until it is served."""
     report.header("First deploy, warm package cache")
-    with Stage() as stage, by_hand() as (where, stack):
+    with stage() as baton, by_hand() as (where, stack):
         makers: dict[str, Callable[[], Site]] = {
-            "Baton": stage.app,
+            "Baton": baton.app,
             "by hand": lambda: a_site_by_hand(where, stack),
         }
         found = timings.first_deploys(makers, rounds)
@@ -133,8 +133,8 @@ def first_deploy(
 def throughput(rounds: Rounds = 5, seconds: Seconds = 4) -> None:
     """Requests a second through the front door, against the application server alone and a plain nginx."""
     report.header("Throughput")
-    with Stage() as stage, by_hand() as (where, _):
-        found = speeds.run(stage.app, where, rounds, seconds)
+    with stage() as baton, by_hand() as (where, _):
+        found = speeds.run(baton.app, where, rounds, seconds)
     speeds.show(found)
     raise typer.Exit(report.verdict(speeds.promises(found)))
 
@@ -143,8 +143,8 @@ def throughput(rounds: Rounds = 5, seconds: Seconds = 4) -> None:
 def queue(rounds: Rounds = 3, seconds: Seconds = 30) -> None:
     """Slowest requests with one queue for four dynos, against routing at random."""
     report.header("One queue, against random routing")
-    with Stage() as stage, by_hand() as (where, _):
-        site = stage.app()
+    with stage() as baton, by_hand() as (where, _):
+        site = baton.app()
         found = queueing.run(site, site.scale, where, rounds, seconds)
     queueing.show(found)
     raise typer.Exit(report.verdict([queueing.promise(found)]))
@@ -154,8 +154,8 @@ def queue(rounds: Rounds = 3, seconds: Seconds = 30) -> None:
 def static(rounds: Rounds = 5, seconds: Seconds = 3) -> None:
     """Static files from the front door, from a plain nginx, and from whitenoise."""
     report.header("Static files")
-    with Stage() as stage, by_hand() as (where, _):
-        found = static_files.run(stage.app(), where, rounds, seconds)
+    with stage() as baton, by_hand() as (where, _):
+        found = static_files.run(baton.app(), where, rounds, seconds)
     static_files.show(found)
     raise typer.Exit(report.verdict(static_files.promises(found)))
 
@@ -164,9 +164,9 @@ def static(rounds: Rounds = 5, seconds: Seconds = 3) -> None:
 def memory() -> None:
     """What Baton itself takes, idle, with one app."""
     report.header("Memory, idle")
-    with Stage() as stage:
-        timings.must(stage.app().push(waking.FILES))
-        found = memory_figures.idle(stage.keeper)
+    with stage() as baton:
+        timings.must(baton.app().push(waking.FILES))
+        found = memory_figures.idle(baton.keeper)
     memory_figures.show(found)
     raise typer.Exit(report.verdict([report.Promise("Baton itself", memory_figures.own(found), 150, " MB")]))
 
@@ -175,8 +175,8 @@ def memory() -> None:
 def wake(rounds: Rounds = 5) -> None:
     """First byte of a sleeping application."""
     report.header("Waking a sleeping application")
-    with Stage(sleep_after=2) as stage, by_hand() as (where, _):
-        site = stage.app()
+    with stage(sleep_after=2) as baton, by_hand() as (where, _):
+        site = baton.app()
         timings.must(site.push(waking.FILES))
         site.scale(1, "eco")
         found = waking.run(site, lambda: site.states() == ["idle"], where, rounds)
