@@ -232,7 +232,7 @@ class Dyno:
     def _shared_files(self) -> tuple[Mount, ...]:
         """Names of the apps on this machine, and the authority that signs for them."""
         home = self.machine.home
-        files = ((home.run / "hosts", "/etc/hosts"), (home.root / "ca.pem", "/etc/ssl/baton-ca.pem"))
+        files = ((home.run / "hosts", "/etc/hosts"), (home.root / "ca.pem", "/etc/baton-ca.pem"))
         return tuple(Mount(str(source), target) for source, target in files if source.exists())
 
     def _copy(self, root: Path) -> Path:

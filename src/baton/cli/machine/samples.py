@@ -67,7 +67,7 @@ def samples(settings: Settings) -> tuple[Sample, Sample]:
             "API_URL": sandbox_url,
             "API_CLIENT_ID": client,
             "API_CLIENT_SECRET": secret,
-            "API_CA_FILE": "/etc/ssl/baton-ca.pem",
+            "API_CA_FILE": "/etc/baton-ca.pem",
         },
         ("heroku/nodejs", "heroku/python"),
         frozenset({"sandbox"}),
