@@ -104,7 +104,9 @@ def _files(place: Path, limits: Limits) -> Iterable[str]:
 
 
 def _servable(name: str) -> bool:
-    return _NAME.match(name) is not None and not name.endswith(VARIANTS) and PurePosixPath(name).suffix != ""
+    """Without an ending nobody could say of which type a file is."""
+    ending = PurePosixPath(name).suffix
+    return _NAME.match(name) is not None and ending not in ("", *VARIANTS) and not _HASH.match(ending[1:])
 
 
 def _proves_itself(place: Path, name: str) -> bool:

@@ -59,23 +59,23 @@ def walk(root: Path, limits: Limits, skip: Callable[[str], bool] = lambda name: 
         prefix, directory, depth = pending.pop()
         if depth > limits.depth:
             raise TooDeep(limits.depth)
-        for item in _scan(directory, limits):
+        for item, info in _scan(directory, limits):
             name = f"{prefix}{item.name}"
             if skip(name):
                 continue
             count += 1
             if count > limits.files:
                 raise TooManyFiles(limits.files)
-            entry = Entry(name, item.path, item.stat(follow_symlinks=False))
+            entry = Entry(name, item.path, info)
             yield entry
             if entry.is_directory:
                 pending.append((f"{name}/", item.path, depth + 1))
 
 
-def _scan(directory: str, limits: Limits) -> list[os.DirEntry[str]]:
+def _scan(directory: str, limits: Limits) -> list[tuple[os.DirEntry[str], os.stat_result]]:
     try:
         with os.scandir(directory) as items:
-            return list(items)
+            return [(item, item.stat(follow_symlinks=False)) for item in items]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -166,10 +166,11 @@ def read_bytes(root: Path, name: str, limit: int) -> bytes | None:
         handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise NotAFile(name) from error
+    info = os.fstat(handle)
+    if not stat.S_ISREG(info.st_mode):
+        os.close(handle)
+        raise NotAFile(name)
     with os.fdopen(handle, "rb") as file:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode):
-            raise NotAFile(name)
         if info.st_size > limit:
             raise FileTooBig(name, info.st_size, limit)
         return file.read(limit)
