@@ -15,7 +15,7 @@ from baton.control import machine
 from baton.control.models import App, Release
 from baton.route.certificates import authority, certificate_for
 from baton.route.door import Certificate, Door, RoutedApp, sockets
-from baton.route.front import FrontDoor, Nginx, find_nginx
+from baton.route.front import FrontDoor, Nginx, find_nginx, served_digest
 from baton.run.specs import ServiceSpec
 
 SERVICE = "nginx"
@@ -100,12 +100,13 @@ def register() -> None:
     with _lock:
         front, wanted = _front(), _door({})
         publish_authority(machine.home())
+        running = served_digest(machine.home()) is not None
         changed = front.write(wanted)
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
         machine.supervisor().service(
             ServiceSpec(SERVICE, tuple(front.argv), environment, sockets(wanted), style="nginx")
         )
-        if changed:
+        if changed and running:  # one that has just begun would die of the signal
             front.reload()
         front.settle()
 

@@ -312,8 +312,8 @@ async def relay(process: asyncio.subprocess.Process, service: str, send: Send) -
     while data:
         await send({"type": "http.response.body", "body": data, "more_body": True})
         data = await process.stdout.read(CHUNK)
+    await process.wait()  # first, because the end of the answer looks to `feed` like a client that goes
     await send({"type": "http.response.body", "body": b""})
-    await process.wait()
 
 
 async def start(argv: list[str], environment: dict[str, str], stdin: int) -> asyncio.subprocess.Process:

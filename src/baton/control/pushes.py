@@ -99,9 +99,10 @@ class Listener:
         """Whether git, and so the client, went away."""
         if not self._gone:
             # A Python socket with a timeout waits in recv() even when told not to: so look first.
-            readable, _, _ = select.select([self._connection], [], [], 0)
+            looking = select.poll()
+            looking.register(self._connection, select.POLLIN)
             try:
-                self._gone = bool(readable) and self._connection.recv(1, socket.MSG_PEEK) == b""
+                self._gone = bool(looking.poll(0)) and self._connection.recv(1, socket.MSG_PEEK) == b""
             except OSError:
                 self._gone = True
         return self._gone
