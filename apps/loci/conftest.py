@@ -216,8 +216,7 @@ def built_tree(scratch: Path) -> Path:
     )
     run(["npm", "ci", "--no-audit", "--no-fund"], tree, node)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.production", "PATH": path}
-    run(["bin/post_compile"], tree, clean_environment() | settings)
+    run(["bin/post_compile"], tree, clean_environment() | {"PATH": path})
     return tree
 
 
