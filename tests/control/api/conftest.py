@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import httpx
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
@@ -31,7 +24,9 @@ from baton.base.settings import Settings
 from baton.control.api import auth, frame, limits
 from baton.control.models import App, Release, Slug, Token, User
 from tests.control.api.contract import check
+from tests.machine import machine
 
+__all__ = ["machine"]  # a whole Baton, for what a client in the same process can't see
 PASSWORD = "correct horse battery staple"
 
 
@@ -148,83 +143,3 @@ def app(api: Caller) -> App:
     for version in (1, 2, 3):
         make_release(app, version, slug=slug if version > 1 else None, current=version == 3)
     return app
-
-
-@dataclass
-class Server:
-    """The API in a process of its own, as in production, on a port of the kernel's choice."""
-
-    url: str
-    home: Home
-    token: str
-    environment: dict[str, str]
-
-    @property
-    def http(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30)
-
-    def do(self, script: str) -> str:
-        """Run `script` on the server's records; what it prints."""
-        lines = "import django; django.setup()\nfrom baton.control.models import *\n" + script
-        done = subprocess.run(
-            [sys.executable, "-c", lines], env=self.environment, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-
-_FIRST = """
-from baton.base.secrets import digest, Vault
-from django.conf import settings
-Vault.open(settings.HOME)
-user = User.objects.create_user("ada@example.com", {password!r})
-Token.objects.create(user=user, digest=digest({token!r}), scope=["global"])
-App.objects.create(owner=user, name="tidy-harbor", number=1)
-"""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    root = Path(tempfile.mkdtemp(prefix="baton-", dir="/tmp"))
-    environment = {
-        **os.environ,
-        "BATON_HOME": str(root),
-        "DJANGO_SETTINGS_MODULE": "baton.control.settings",
-        "BATON_DISK_RESERVE_MB": "1",
-    }
-    subprocess.run([sys.executable, "-m", "django", "migrate", "-v0"], env=environment, check=True)
-    listener = socket.create_server(("127.0.0.1", 0))
-    found = Server(f"http://127.0.0.1:{listener.getsockname()[1]}", Home.at(root), "HRKU-test", environment)
-    found.do(_FIRST.format(password=PASSWORD, token=found.token))
-    argv = [sys.executable, "-m", "uvicorn", "--fd", str(listener.fileno()), "--log-level", "warning"]
-    process = subprocess.Popen(
-        [*argv, "--lifespan", "off", "baton.control.api.asgi:application"],
-        env=environment,
-        pass_fds=[listener.fileno()],
-    )
-    listener.close()
-    try:
-        wait_for(lambda: _answers(found.url))
-        yield found
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-        shutil.rmtree(root)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/schema", timeout=30).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def wait_for(condition: Any, seconds: float = 30) -> Any:
-    """What `condition` gives as soon as it is true."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.05)

@@ -73,10 +73,17 @@ def test_nothing_of_an_app_is_shown_to_a_stranger(stranger: Caller, app: App, pa
 @pytest.mark.parametrize(
     "body",
     [
-        {"name": "Ab"}, {"name": "a"}, {"name": "x" * 31}, {"name": "ends-"}, {"name": 7}, {"name": "a\nb"},
-        {"stack": "cedar-14"}, {"region": "mars"}, {"name": ["app"]},
+        {"name": "Ab"},
+        {"name": "a"},
+        {"name": "x" * 31},
+        {"name": "ends-"},
+        {"name": 7},
+        {"name": "a\nb"},
+        {"stack": "cedar-14"},
+        {"region": "mars"},
+        {"name": ["app"]},
     ],
-)  # fmt: skip
+)
 def test_an_app_with_a_bad_name_stack_or_region_is_refused(api: Caller, body: dict[str, object]) -> None:
     answer = api.post("/apps", body)
     assert (answer.status_code, answer.json()["id"]) == (422, "invalid_params")

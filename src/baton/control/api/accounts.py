@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from baton.base.ids import new_token
 from baton.base.secrets import digest
-from baton.control.api import find, serialize
+from baton.control.api import find, frame, serialize
 from baton.control.api.errors import Forbidden, InvalidParams, Missing, Unauthorized
-from baton.control.api.frame import Answer, Call, bucket
+from baton.control.api.frame import Answer, Call
 from baton.control.models import Token, User
 
 LONGEST_LIFE = 10 * 366 * 86400  # seconds; a token without an end has no expires_in
@@ -55,7 +55,7 @@ def apps_of_user(call: Call, user: str) -> Answer:
 
 def rate_limits(call: Call) -> Answer:
     """The number is a header of every answer too; asking for it costs one request, as any."""
-    return Answer({"remaining": max(0, bucket.take(str(call.user.pk), 0))})
+    return Answer({"remaining": max(0, frame.bucket.take(str(call.user.pk), 0))})
 
 
 def delinquency(call: Call) -> Answer:

@@ -117,6 +117,6 @@ def _entry(name: str) -> dict[str, Any]:
         "category": "languages",
         "blob_url": url,
         "support": {"method": "website", "address": "https://devcenter.heroku.com/articles/buildpacks"},
-        "source": {"type": "github", "owner": "heroku", "repo": f"heroku-buildpack-{name}"},
+        "source": {"type": "baton"},
         "logo": None,
     }

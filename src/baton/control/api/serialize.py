@@ -261,7 +261,7 @@ def domain(record: Domain, machine: Settings) -> Json:
         "hostname": record.hostname,
         "kind": record.kind,
         "sni_endpoint": None,
-        "status": "none" if record.kind == "heroku" else "succeeded",
+        "status": "none",  # nothing is to be waited for
         **_times(record),
     }
 
