@@ -16,7 +16,7 @@ import httpx
 import yaml
 
 from baton.build import procfile, tree
-from baton.build.cage import CERTIFICATES, View
+from baton.build.cage import CERTIFICATES, REPORT, View
 from baton.build.errors import (
     BuildError,
     BuildpackFailed,
@@ -114,8 +114,9 @@ def _clone(shop: Workshop, name: str, place: Path) -> None:
     url, _, reference = name.partition("#")
     arguments = [url, reference]
     script = (
-        'set -e\ngit -c advice.detachedHead=false clone --quiet --depth 1 ${2:+--branch "$2"} -- "$1" . || '
-        '{ [ -n "$2" ] && git clone --quiet -- "$1" . && git checkout --quiet "$2"; }\n'
+        "printf '[safe]\\n\\tdirectory = *\\n' > $GIT_CONFIG_GLOBAL\n"
+        'git clone --quiet --depth 1 ${2:+--branch "$2"} -- "$1" . ||\n'
+        '{ [ -n "$2" ] && git clone --quiet -- "$1" . && git checkout --quiet "$2"; } || exit 1\n'
         "rm -rf .git\n"
     )
     view = View(place, binds=_local_repository(shop, url))
@@ -137,12 +138,11 @@ def _local_repository(shop: Workshop, url: str) -> tuple[Mount, ...]:
 
 def _git_environment(shop: Workshop) -> dict[str, str]:
     certificates = {name: os.environ[name] for name in CERTIFICATES if name in os.environ}
-    safe = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
     return {
         **shop.environment(config=False),
         **certificates,
-        **safe,
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_GLOBAL": f"{REPORT}/gitconfig",
     }
 
 
