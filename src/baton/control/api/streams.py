@@ -157,7 +157,7 @@ async def _archive(record: Slug) -> AsyncIterator[bytes]:
 
 
 def _pack(record: Slug, writer: int) -> None:
-    with os.fdopen(writer, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|gz", compresslevel=1) as archive:
+    with os.fdopen(writer, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|gz") as archive:
         archive.add(record.path, "./app", filter=_anonymous)
         for mount in record.mounts:
             if mount["target"].startswith("/app/"):
