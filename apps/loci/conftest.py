@@ -64,8 +64,10 @@ class Server:
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="loci-tests-") as folder:
-        yield Path(folder)
+    folder = Path(tempfile.mkdtemp(prefix="loci-tests-"))
+    yield folder
+    # What a busy machine still holds open is left to its own cleaning; the tests have ended.
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
