@@ -77,17 +77,29 @@ def read_request(connection: socket.socket) -> tuple[bytes, bytes]:
             return data, b""
         data += part
     head, _, body = data.partition(b"\r\n\r\n")
-    length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length")
+        ),
+        0,
+    )
     while len(body) < length:
         body += connection.recv(65536)
     return head, body
 
 
 def headers(head: bytes) -> dict[str, str]:
-    return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head.decode().split("\r\n")[1:])}
+    return {
+        name.lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in head.decode().split("\r\n")[1:])
+    }
 
 
-def answering(body: bytes = b"hello", extra: str = "", status: str = "200 OK", seen: list[bytes] | None = None) -> Callable[[socket.socket], None]:
+def answering(
+    body: bytes = b"hello", extra: str = "", status: str = "200 OK", seen: list[bytes] | None = None
+) -> Callable[[socket.socket], None]:
     def serve(connection: socket.socket) -> None:
         head, _ = read_request(connection)
         if seen is not None:
@@ -143,7 +155,9 @@ class Running:
             body = unchunked(body)
         return int(head.split()[1]), found, body
 
-    def get(self, path: str = "/", host: str = HOST, method: str = "GET", body: bytes = b"", **extra: str) -> tuple[int, dict[str, str], bytes]:
+    def get(
+        self, path: str = "/", host: str = HOST, method: str = "GET", body: bytes = b"", **extra: str
+    ) -> tuple[int, dict[str, str], bytes]:
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in extra.items()]
         lines += [f"Content-Length: {len(body)}"] if body else []

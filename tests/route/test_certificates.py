@@ -39,9 +39,16 @@ def test_a_certificate_holds_its_names_and_openssl_trusts_it(home: Home) -> None
     made = certificate_for(home, ["b.localhost", "a.localhost", "*.apps.example", "127.0.0.1"])
     assert mode(made.key) == 0o600
     ca = authority(home).certificate
-    for name in (["-verify_hostname", "a.localhost"], ["-verify_hostname", "x.apps.example"], ["-verify_ip", "127.0.0.1"]):
+    for name in (
+        ["-verify_hostname", "a.localhost"],
+        ["-verify_hostname", "x.apps.example"],
+        ["-verify_ip", "127.0.0.1"],
+    ):
         done = subprocess.run(
-            ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", ca, *name, made.chain], capture_output=True, text=True, check=False
+            ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", ca, *name, made.chain],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
     wrong = ["openssl", "verify", "-CAfile", ca, "-verify_hostname", "c.localhost", made.chain]
@@ -68,7 +75,9 @@ def test_a_new_authority_gives_new_certificates(home: Home) -> None:
     assert certificate_for(home, ["a.localhost"]).chain.read_bytes() != first
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
 def test_a_damaged_authority_is_named_and_not_overwritten(home: Home, content: bytes) -> None:
     path = authority(home).path
     path.write_bytes(content)

@@ -54,7 +54,13 @@ def control() -> Iterator[Control]:
 
 @pytest.fixture
 def managed(home: Home, nginx: Nginx, control: Control) -> Iterator[Running]:
-    wanted = replace(plain_door(home), control_hosts=(CONTROL,), control_address=control.address, largest_body=1000, largest_push=200_000)
+    wanted = replace(
+        plain_door(home),
+        control_hosts=(CONTROL,),
+        control_address=control.address,
+        largest_body=1000,
+        largest_push=200_000,
+    )
     with a_door(wanted, nginx) as running:
         yield running
 
@@ -106,15 +112,26 @@ def test_a_push_reaches_control_while_it_is_still_being_sent(managed: Running, c
         assert b"200 OK" in connection.recv(4096)
 
 
-@pytest.mark.parametrize(("path", "length", "status"), [("/apps", 2000, 413), ("/shop.git/git-receive-pack", 100_000, 200), ("/shop.git/git-receive-pack", 300_000, 413)])
-def test_a_push_may_be_larger_than_other_requests_and_is_bounded_too(managed: Running, control: Control, path: str, length: int, status: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "length", "status"),
+    [
+        ("/apps", 2000, 413),
+        ("/shop.git/git-receive-pack", 100_000, 200),
+        ("/shop.git/git-receive-pack", 300_000, 413),
+    ],
+)
+def test_a_push_may_be_larger_than_other_requests_and_is_bounded_too(
+    managed: Running, control: Control, path: str, length: int, status: int
+) -> None:
     def serve(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     control.serve = serve
     with managed.connect() as connection:
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: {CONTROL}\r\nContent-Length: {length}\r\n\r\n".encode())
+        connection.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: {CONTROL}\r\nContent-Length: {length}\r\n\r\n".encode()
+        )
         if status == 200:
             connection.sendall(b"x" * length)
         assert int(connection.recv(4096).split()[1]) == status

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from baton.base.paths import Home
-from baton.route.document import STATIC_TYPES, digest_of, document
+from baton.route.document import digest_of, document
 from baton.route.door import Certificate, Door, RoutedApp, page_listener, sockets
 from baton.route.errors import DoorError
+from baton.route.variables import STATIC_TYPES
 
 HOME = Home(Path("/var/lib/baton"))
 SHOP = RoutedApp("0123456789ab", "shop", ("shop.localhost",), "/static/")
@@ -46,7 +47,9 @@ def server(text: str, name: str) -> str:
         ({"control_hosts": ("baton.localhost",)}, ["proxy_pass http://127.0.0.1:5100;", "server_name baton.localhost;"], []),
     ],
 )  # fmt: skip
-def test_the_door_s_wishes_are_in_the_document(changes: dict[str, object], there: list[str], absent: list[str]) -> None:
+def test_the_door_s_wishes_are_in_the_document(
+    changes: dict[str, object], there: list[str], absent: list[str]
+) -> None:
     text = document(a_door(**changes))
     assert [one for one in there if one not in text] == []
     assert [one for one in absent if one in text] == []
@@ -75,9 +78,13 @@ def test_each_host_gets_the_certificate_that_fits_it_best() -> None:
     wild = Certificate(("*.example.com",), Path("/wild.pem"), Path("/wild.key"))
     exact = Certificate(("www.example.com",), Path("/exact.pem"), Path("/exact.pem"))
     hosts = ("shop.localhost", "a.example.com", "www.example.com", "a.b.example.com", "example.com")
-    text = document(a_door(https=("0.0.0.0", 443), certificates=(own, wild, exact), apps=(replace(SHOP, hosts=hosts),)))
+    text = document(
+        a_door(https=("0.0.0.0", 443), certificates=(own, wild, exact), apps=(replace(SHOP, hosts=hosts),))
+    )
     assert 'ssl_certificate "/own.pem"' in server(text, "shop.localhost a.b.example.com example.com")
-    assert 'ssl_certificate "/wild.pem";\n        ssl_certificate_key "/wild.key"' in server(text, "a.example.com")
+    assert 'ssl_certificate "/wild.pem";\n        ssl_certificate_key "/wild.key"' in server(
+        text, "a.example.com"
+    )
     assert 'ssl_certificate "/exact.pem"' in server(text, "www.example.com")
 
 
@@ -113,7 +120,10 @@ def test_every_type_s_suffix_can_stand_in_a_pattern() -> None:
 
 
 def test_five_hundred_apps_make_a_document_of_bounded_size() -> None:
-    apps = tuple(RoutedApp(f"{number:012x}", f"app-{number}", (f"app-{number}.localhost",), "/static/") for number in range(500))
+    apps = tuple(
+        RoutedApp(f"{number:012x}", f"app-{number}", (f"app-{number}.localhost",), "/static/")
+        for number in range(500)
+    )
     text = document(a_door(apps=apps))
     assert len(text) / 500 < 8000
     assert text.count("server {") == 500 + 1 + 8

@@ -53,7 +53,11 @@ def test_an_app_that_fails_a_request_gets_its_code_and_page(
 ) -> None:
     door.app(serve)
     status, headers, body = door.get(method=method, body=b"some" if method == "POST" else b"")
-    assert (status, headers["content-type"], headers["cache-control"]) == (503, "text/html; charset=utf-8", "no-store")
+    assert (status, headers["content-type"], headers["cache-control"]) == (
+        503,
+        "text/html; charset=utf-8",
+        "no-store",
+    )
     assert title in body.decode()
     line = door.router_line()
     assert line.startswith(f"at=error code={code} desc=")
@@ -73,12 +77,21 @@ def test_a_socket_that_nobody_serves_or_that_is_missing_is_h21(door: Running, ac
 
 @pytest.mark.parametrize(
     ("code", "level", "title"),
-    [("H10", "error", "This app has stopped"), ("H14", "error", "This app is resting"), ("H80", "info", "Back soon"), ("H81", "info", "Nothing here yet")],
+    [
+        ("H10", "error", "This app has stopped"),
+        ("H14", "error", "This app is resting"),
+        ("H80", "info", "Back soon"),
+        ("H81", "info", "Nothing here yet"),
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_a_page_socket_answers_everything_with_its_page(door: Running, code: str, level: str, title: str, method: str) -> None:
+def test_a_page_socket_answers_everything_with_its_page(
+    door: Running, code: str, level: str, title: str, method: str
+) -> None:
     door.point(door.door.home.page_socket(code))
-    status, headers, body = door.get("/any/path?x", method=method, body=b"x" * 100_000 if method == "POST" else b"")
+    status, headers, body = door.get(
+        "/any/path?x", method=method, body=b"x" * 100_000 if method == "POST" else b""
+    )
     assert (status, title in body.decode(), "x-baton-code" in headers) == (503, True, False)
     line = door.router_line()
     assert line.startswith(f"at={level} code={code} desc=")
@@ -101,7 +114,9 @@ def test_a_page_comes_in_the_form_that_was_asked_for_with_the_request_s_id(door:
     as_text = door.get(Accept="text/plain", X_Request_ID=given)
     assert as_text[1]["content-type"] == "text/plain; charset=utf-8"
     assert given in as_text[2].decode()
-    as_html = door.get(Accept="text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8", X_Request_ID=given)
+    as_html = door.get(
+        Accept="text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8", X_Request_ID=given
+    )
     assert given in as_html[2].decode()
     assert "<!--#" not in as_html[2].decode()
 

@@ -79,7 +79,12 @@ def test_pages_are_readable_by_nginx_s_workers_whatever_the_umask(home: Home, ng
 def test_a_hundred_hosts_of_many_lengths_fit_one_document(home: Home, nginx: Nginx) -> None:
     label = "a" * 60
     apps = tuple(
-        RoutedApp(f"{number:012x}", f"app-{number}", (f"{label}{number}.{label}.{label}.example", f"*.w{number}.example"), "/static/")
+        RoutedApp(
+            f"{number:012x}",
+            f"app-{number}",
+            (f"{label}{number}.{label}.{label}.example", f"*.w{number}.example"),
+            "/static/",
+        )
         for number in range(100)
     )
     assert FrontDoor(home, nginx, lambda: None).write(replace(plain_door(home), apps=apps))
@@ -90,5 +95,3 @@ def test_it_writes_anew_only_what_has_changed(home: Home, nginx: Nginx) -> None:
     assert front.write(door)
     assert not front.write(door)
     assert front.write(replace(door, apps=()))
-
-

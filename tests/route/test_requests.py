@@ -28,7 +28,9 @@ def test_an_app_gets_the_headers_that_heroku_gives(door: Running) -> None:
     assert found["x-forwarded-for"] == "127.0.0.1"
     assert found["x-forwarded-proto"] == "http"
     assert found["x-forwarded-port"] == str(door.port)
-    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", found["x-request-id"])
+    assert re.fullmatch(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", found["x-request-id"]
+    )
     assert before - 1000 < int(found["x-request-start"]) < time.time() * 1000 + 1000
     assert found["via"] == "1.1 baton"
     assert found["host"] == HOST
@@ -51,9 +53,19 @@ def test_what_a_client_says_of_itself_is_added_to_or_replaced(door: Running) -> 
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("a" * 20, True), ("A1+/=-" * 30, True), ("a" * 200, True), ("a" * 19, False), ("a" * 201, False), ("a b" * 10, False), ('x"' * 20, False)],
+    [
+        ("a" * 20, True),
+        ("A1+/=-" * 30, True),
+        ("a" * 200, True),
+        ("a" * 19, False),
+        ("a" * 201, False),
+        ("a b" * 10, False),
+        ('x"' * 20, False),
+    ],
 )
-def test_a_request_id_of_heroku_s_form_is_kept_and_others_replaced(door: Running, given: str, kept: bool) -> None:
+def test_a_request_id_of_heroku_s_form_is_kept_and_others_replaced(
+    door: Running, given: str, kept: bool
+) -> None:
     found = sent_to_app(door, X_Request_ID=given)["x-request-id"]
     assert (found == given) is kept
     assert f"request_id={found}" in door.router_line()
@@ -76,7 +88,13 @@ def test_a_path_arrives_as_it_was_sent(door: Running, path: str) -> None:
 
 
 def test_the_app_s_own_answer_passes_unchanged(door: Running) -> None:
-    door.app(answering(b"gone fishing", "Server: gunicorn\r\nX-Accel-Redirect: /.baton-pages/h10.html\r\nX-Baton-Code: H14\r\n", "502 Bad Gateway"))
+    door.app(
+        answering(
+            b"gone fishing",
+            "Server: gunicorn\r\nX-Accel-Redirect: /.baton-pages/h10.html\r\nX-Baton-Code: H14\r\n",
+            "502 Bad Gateway",
+        )
+    )
     status, found, body = door.get()
     assert (status, found["server"], body) == (502, "gunicorn", b"gone fishing")
     assert "x-baton-code" not in found
@@ -122,7 +140,9 @@ def test_an_event_stream_may_pause_longer_than_a_first_byte_may_take(door: Runni
 
     def serve(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n")
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n"
+        )
         pause.wait(door.door.first_byte * 2)
         connection.sendall(b"data: 2\n\n")
 
@@ -136,11 +156,15 @@ def test_a_slow_upload_does_not_reach_the_app_before_it_is_whole(door: Running) 
     def serve(connection: socket.socket) -> None:
         accepted.set()
         _, body = read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" if len(body) == 100_000 else b"bad")
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" if len(body) == 100_000 else b"bad"
+        )
 
     door.app(serve)
     with door.connect() as connection:
-        connection.sendall(f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(
+            f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n".encode()
+        )
         for _ in range(99):
             connection.sendall(b"x" * 1000)
             assert not accepted.is_set()
@@ -184,7 +208,7 @@ def test_a_websocket_is_spoken_both_ways(door: Running) -> None:
                 return [first, await client.recv()]
 
     assert asyncio.run(talk()) == ["one", b"two" * 100_000]
-    assert "at=info method=GET path=\"/chat\"" in door.router_line("status=101")
+    assert 'at=info method=GET path="/chat"' in door.router_line("status=101")
 
 
 def test_keep_alive_works_to_the_client_and_is_not_used_to_the_app(door: Running) -> None:
@@ -212,12 +236,17 @@ def test_keep_alive_works_to_the_client_and_is_not_used_to_the_app(door: Running
         (f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: other\r\n\r\n", 400),
         (f"GET /{'a' * 20000} HTTP/1.1\r\nHost: {HOST}\r\n\r\n", 414),
         (f"GET / HTTP/1.1\r\nHost: {HOST}\r\nCookie: {'a' * 20000}\r\n\r\n", 400),
-        (f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n", 400),
+        (
+            f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
+            400,
+        ),
         (f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 99999999999\r\nConnection: close\r\n\r\n", 413),
         (f"TRACE / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n", 405),
     ],
 )
-def test_what_is_no_good_request_is_answered_by_the_door(door: Running, request_text: str, status: int) -> None:
+def test_what_is_no_good_request_is_answered_by_the_door(
+    door: Running, request_text: str, status: int
+) -> None:
     door.app(answering())
     found, _, body = door.ask(request_text)
     assert found == status

@@ -46,7 +46,10 @@ def test_a_page_names_no_dyno_and_no_times() -> None:
 @pytest.mark.parametrize(
     ("changes", "start"),
     [
-        ({"code": "H12", "service": "30.001", "status": "503"}, 'at=error code=H12 desc="Request timeout" method'),
+        (
+            {"code": "H12", "service": "30.001", "status": "503"},
+            'at=error code=H12 desc="Request timeout" method',
+        ),
         ({"code": "H80", "status": "503"}, 'at=info code=H80 desc="Maintenance mode" method'),
         ({"status": "499"}, 'at=warning code=H27 desc="Client Request Interrupted" method'),
         ({"status": "009"}, 'at=error code=H17 desc="Poorly formatted HTTP response" method'),
@@ -80,7 +83,16 @@ def test_what_a_client_sends_can_t_forge_a_field() -> None:
 
 @pytest.mark.parametrize(
     "datagram_",
-    [b"", b"<190>hello", b"{", b"{}", b"[1]", b'{"app":""}', b'{"app":"x"' + b" " * LARGEST_DATAGRAM + b"}", b"{" * 60000],
+    [
+        b"",
+        b"<190>hello",
+        b"{",
+        b"{}",
+        b"[1]",
+        b'{"app":""}',
+        b'{"app":"x"' + b" " * LARGEST_DATAGRAM + b"}",
+        b"{" * 60000,
+    ],
 )
 def test_what_is_no_router_record_is_none(datagram_: bytes) -> None:
     assert heroku_line(datagram_) is None

@@ -42,7 +42,9 @@ SHEET = "/static/css/site.0a1b2c3d4e5f.css"
         ("", None, CSS),
     ],
 )
-def test_a_file_comes_in_the_best_form_that_the_client_takes(door: Running, files: Path, accepted: str, coding: str | None, body: bytes) -> None:
+def test_a_file_comes_in_the_best_form_that_the_client_takes(
+    door: Running, files: Path, accepted: str, coding: str | None, body: bytes
+) -> None:
     status, headers, found = door.get(SHEET, Accept_Encoding=accepted)
     assert (status, found, headers.get("content-encoding")) == (200, body, coding)
     assert headers["content-type"] == "text/css; charset=utf-8"
@@ -61,7 +63,9 @@ def test_a_file_comes_in_the_best_form_that_the_client_takes(door: Running, file
         ("/static/data.0a1b2c3d4e5f.tar.gz", "gzip", "application/octet-stream", None),
     ],
 )
-def test_type_and_encoding_are_those_of_what_is_sent(door: Running, files: Path, path: str, accepted: str, kind: str, coding: str | None) -> None:
+def test_type_and_encoding_are_those_of_what_is_sent(
+    door: Running, files: Path, path: str, accepted: str, kind: str, coding: str | None
+) -> None:
     status, headers, _ = door.get(path, Accept_Encoding=accepted)
     assert (status, headers["content-type"], headers.get("content-encoding")) == (200, kind, coding)
 
@@ -85,17 +89,29 @@ def test_other_methods_are_the_app_s(door: Running, files: Path, method: str) ->
     assert door.get(SHEET, method=method)[2] == b"the app's"
 
 
-@pytest.mark.parametrize("path", ["/static/", "/static/css", "/static/css/", "/static/css/site.css", "/static/%00", "/static/" + "a" * 300])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/",
+        "/static/css",
+        "/static/css/",
+        "/static/css/site.css",
+        "/static/%00",
+        "/static/" + "a" * 300,
+    ],
+)
 def test_what_is_not_there_is_the_app_s_and_not_cached(door: Running, files: Path, path: str) -> None:
     status, headers, body = door.get(path, Accept_Encoding="br, gzip")
     if status == 400:  # a zero byte
         return
     assert (status, body) == (200, b"the app's")
     assert "cache-control" not in headers
-    assert path.split("?")[0] in door.router_line()
+    assert path in door.router_line()
 
 
-def test_a_file_is_served_as_soon_as_it_is_published_also_after_it_was_missed(door: Running, files: Path) -> None:
+def test_a_file_is_served_as_soon_as_it_is_published_also_after_it_was_missed(
+    door: Running, files: Path
+) -> None:
     for _ in range(3):
         assert door.get("/static/new.111111111111.js")[2] == b"the app's"
     (files / "new.111111111111.js").write_bytes(b"1")
@@ -105,7 +121,14 @@ def test_a_file_is_served_as_soon_as_it_is_published_also_after_it_was_missed(do
 
 @pytest.mark.parametrize(
     "path",
-    ["/static/../../secret", "/static/%2e%2e/%2e%2e/secret", "/static/..%2f..%2fsecret", "/static/css/../../../secret", "/static/link", "/static/dir/secret"],
+    [
+        "/static/../../secret",
+        "/static/%2e%2e/%2e%2e/secret",
+        "/static/..%2f..%2fsecret",
+        "/static/css/../../../secret",
+        "/static/link",
+        "/static/dir/secret",
+    ],
 )
 def test_no_path_and_no_link_leads_out_of_the_files(door: Running, files: Path, path: str) -> None:
     secret = door.door.home.static(KEY).parent / "secret"
@@ -128,4 +151,4 @@ def test_an_unreadable_file_is_the_app_s_to_answer(door: Running, files: Path) -
         pytest.skip("only root's nginx has workers of another user")
     (files / "private.222222222222.css").write_bytes(b"x")
     (files / "private.222222222222.css").chmod(0o600)
-    assert b"x" != door.get("/static/private.222222222222.css")[2]
+    assert door.get("/static/private.222222222222.css")[2] != b"x"

@@ -85,10 +85,14 @@ def _create_authority(path: Path) -> None:
         x509.NameAttribute(NameOID.COMMON_NAME, f"Baton local authority {serial:040x}"[:60]),
     ])  # fmt: skip
     start = datetime.now(UTC) - _SKEW
-    builder = x509.CertificateBuilder(name, name, key.public_key(), serial, start, start + timedelta(days=AUTHORITY_DAYS))
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), serial, start, start + timedelta(days=AUTHORITY_DAYS)
+    )
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(authority=True), critical=True)
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    builder = builder.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+    )
     _replace(path, _pem(key, builder.sign(key, hashes.SHA256())), mode=0o600, once=True)
 
 
@@ -133,7 +137,9 @@ def _lasts(path: Path, issuer: Authority, now: datetime) -> bool:
     _, certificate = _load(path)
     ours = certificate.issuer == issuer.issuer.subject
     # An authority near its own end gives short certificates; renewing those over and over helps nobody.
-    enough = min(timedelta(days=RENEW_DAYS), (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / 3)
+    enough = min(
+        timedelta(days=RENEW_DAYS), (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / 3
+    )
     return ours and certificate.not_valid_after_utc - now > enough
 
 
@@ -145,7 +151,9 @@ def _load(path: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     except (OSError, ValueError) as error:
         raise _unusable(path, error) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise CertificateError(f"{path} should hold an elliptic-curve key.", f"Move {path} away; a new one is made.")
+        raise CertificateError(
+            f"{path} should hold an elliptic-curve key.", f"Move {path} away; a new one is made."
+        )
     return key, certificate
 
 

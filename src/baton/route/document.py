@@ -14,6 +14,7 @@ from pathlib import Path
 from baton.route import routerlog
 from baton.route.door import PAGE_SOCKETS, Certificate, Door, RoutedApp, endpoint, page_listener
 from baton.route.errors import DoorError
+from baton.route.variables import maps
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 _STATIC_URL = re.compile(r"/(?:[A-Za-z0-9_.~-]+/)+")
@@ -24,19 +25,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9_.:\[\]-]+:\d+")
 DIGEST_HOST = "document.baton.invalid"
 # No app has a path below it; where the door's own pages are found.
 PAGES_URL = "/.baton-pages/"
-# Hashed files by the last suffix of their name; whatever is not listed is served as bytes.
-STATIC_TYPES = {
-    "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "mjs": "text/javascript; charset=utf-8",
-    "json": "application/json", "map": "application/json", "webmanifest": "application/manifest+json",
-    "html": "text/html; charset=utf-8", "htm": "text/html; charset=utf-8", "txt": "text/plain; charset=utf-8",
-    "md": "text/markdown; charset=utf-8", "xml": "text/xml; charset=utf-8", "csv": "text/csv; charset=utf-8",
-    "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
-    "webp": "image/webp", "avif": "image/avif", "ico": "image/x-icon", "bmp": "image/bmp", "woff": "font/woff",
-    "woff2": "font/woff2", "ttf": "font/ttf", "otf": "font/otf", "eot": "application/vnd.ms-fontobject",
-    "pdf": "application/pdf", "wasm": "application/wasm", "mp3": "audio/mpeg", "ogg": "audio/ogg",
-    "wav": "audio/wav", "mp4": "video/mp4", "webm": "video/webm", "zip": "application/zip",
-}  # fmt: skip
-ENCODINGS = {"br": "br", "zst": "zstd", "gz": "gzip"}
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def document(door: Door) -> str:
@@ -55,7 +44,9 @@ def digest_of(written: str) -> str:
     """The digest that a rendered document answers with."""
     found = re.search(r'return 200 "([0-9a-f]{32})"', written)
     if found is None:
-        raise DoorError("The document should carry its digest, and has none.", "Render it with document(door).")
+        raise DoorError(
+            "The document should carry its digest, and has none.", "Render it with document(door)."
+        )
     return found[1]
 
 
@@ -63,7 +54,7 @@ def _lines(door: Door) -> Iterator[str]:
     yield from _process(door)
     yield "http {"
     yield from _indented(_common(door))
-    yield from _indented(_maps())
+    yield from _indented(maps())
     yield from _indented(_pages(door))
     yield from _indented(_unknown(door))
     if door.control_hosts:
@@ -79,6 +70,7 @@ def _process(door: Door) -> Iterator[str]:
     if door.user:
         yield f"user {' '.join(_word(part) for part in door.user.split())};"
     yield "daemon off;"
+    yield "pcre_jit on;"
     yield f"pid {_quoted(door.home.run / 'nginx.pid')};"
     yield "error_log stderr crit;"
     yield f"worker_processes {door.workers or 'auto'};"
@@ -188,67 +180,6 @@ def _scratch(door: Door) -> Iterator[str]:
         yield f"{kind}_temp_path {_quoted(scratch / kind)};"
 
 
-def _maps() -> Iterator[str]:
-    yield from _map("$http_upgrade", "$baton_upgrade", {"~*^websocket$": "websocket", "default": ""})
-    yield from _map("$baton_upgrade", "$baton_connection", {"websocket": "upgrade", "default": "close"})
-    yield from _map("$baton_upgrade|$http_accept", "$baton_long", {
-        "~^websocket": "1", r"~*\|.*\btext/event-stream\b": "1", "default": "0",
-    })  # fmt: skip
-    yield from _map("$http_host", "$baton_port", {r"~(?<baton_port_said>:[0-9]{1,5})$": "$baton_port_said", "default": ""})
-    yield from _map("$http_via", "$baton_via", {"": "1.1 baton", "default": "$http_via, 1.1 baton"})
-    yield from _map("$request_id", "$baton_uuid", {
-        "~^(?<u1>.{8})(?<u2>.{4}).(?<u3>.{3}).(?<u4>.{3})(?<u5>.{12})$": "$u1-$u2-4$u3-a$u4-$u5", "default": "",
-    })  # fmt: skip
-    yield from _map("$http_x_request_id", "$baton_request_id", {
-        "~^[A-Za-z0-9+/=-]{20,200}$": "$http_x_request_id", "default": "$baton_uuid",
-    })  # fmt: skip
-    yield from _map("$msec", "$baton_now", {r"~^(?<s>\d+)\.(?<ms>\d+)$": "$s$ms", "default": ""})
-    yield from _map("$http_accept", "$baton_form", {
-        "~*text/html": ".html", r"~*application/(?:[a-z0-9.+-]+\+)?json": ".json", "~*text/plain": ".txt", "default": ".html",
-    })  # fmt: skip
-    yield from _fault_maps()
-    yield from _static_maps()
-
-
-def _fault_maps() -> Iterator[str]:
-    """H-codes: what a page socket says of itself, else how far the exchange with the dyno got."""
-    yield from _map("$upstream_status/$upstream_connect_time/$upstream_header_time/$upstream_bytes_received", "$baton_fault", {
-        r"~^504/-": "H19", "~^504/": "H12", r"~^502/-": "H21",
-        r"~^502/[\d.]+/-/0$": "H13", r"~^502/[\d.]+/-/": "H17", "default": "",
-    })  # fmt: skip
-    yield from _map("$baton_fault", "$baton_page", {
-        **{code: code.lower() for code in ("H12", "H13", "H17", "H19", "H21")}, "default": "h99",
-    })  # fmt: skip
-    pages = "|".join(PAGE_SOCKETS)
-    yield from _map("$status/$upstream_status/$upstream_http_x_baton_code", "$baton_said", {
-        f"~^503/503/(?<baton_page_code>{pages})$": "$baton_page_code", "~^50[03]/(?:-?)/": "H99", "default": "",
-    })  # fmt: skip
-    yield from _map("$baton_said", "$baton_code", {"": "$baton_fault", "default": "$baton_said"})
-
-
-def _static_maps() -> Iterator[str]:
-    """Suffixes for try_files: `/-` names what can't exist (a name below a file), so that candidate is passed over."""
-    for suffix, coding in ENCODINGS.items():
-        refused = r"(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))"
-        accepted = rf"~*^(?:GET|HEAD)\|(?:.*,)?\s*{coding}{refused}\s*(?:[,;]|$)"
-        yield from _map("$request_method|$http_accept_encoding", f"$baton_{suffix}", {accepted: f".{suffix}", "default": "/-"})
-    yield from _map("$request_method", "$baton_plain", {"~^(?:GET|HEAD)$": "", "default": "/-"})
-    yield from _map("$baton_asset|$uri", "$baton_encoding", {
-        **{rf"~^(.*)\|\1\.{suffix}$": coding for suffix, coding in ENCODINGS.items()}, "default": "",
-    })  # fmt: skip
-    yield from _map("$baton_asset", "$baton_type", {
-        **{rf"~*\.{ending}$": kind for ending, kind in STATIC_TYPES.items()}, "default": "application/octet-stream",
-    })  # fmt: skip
-
-
-def _map(source: str, target: str, cases: dict[str, str]) -> Iterator[str]:
-    yield f'map "{source}" {target} {{'
-    for pattern, value in cases.items():
-        name = "default" if pattern == "default" else _literal(pattern)
-        yield f"    {name} {_literal(value)};"
-    yield "}"
-
-
 def _pages(door: Door) -> Iterator[str]:
     """The servers behind the page sockets; they answer anything with their page and their code."""
     for code in PAGE_SOCKETS:
@@ -261,7 +192,8 @@ def _pages(door: Door) -> Iterator[str]:
         yield "    location / { return 503; }"
         yield from _indented(_page_files(door, f"add_header X-Baton-Code {code} always;"))
         yield "}"
-        yield f'server {{ {listen}; server_name {DIGEST_HOST}; access_log off; location / {{ return 200 "@DIGEST@"; }} }}'
+        yield f"server {{ {listen}; server_name {DIGEST_HOST}; access_log off;"
+        yield '    location / { return 200 "@DIGEST@"; } }'
 
 
 def _page_files(door: Door, *headers: str) -> Iterator[str]:
@@ -280,8 +212,7 @@ def _page_files(door: Door, *headers: str) -> Iterator[str]:
         yield f"    {header}"
     yield '    add_header Cache-Control "no-store" always;'
     yield '    add_header X-Content-Type-Options "nosniff" always;'
-    yield "    add_header Content-Security-Policy "
-    yield """        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'" always;"""
+    yield f'    add_header Content-Security-Policy "{_POLICY}" always;'
     yield "}"
 
 
@@ -335,19 +266,21 @@ def _app(door: Door, app: RoutedApp, hosts: Iterable[str], certificate: Certific
     yield from _indented(_listen(door, hosts, certificate))
     yield f"    set $baton_app {app.key};"
     yield "    set $baton_start $baton_now;"
-    yield f"    location / {{ error_page 418 = @long; if ($baton_long) {{ return 418; }} {_inherit()} {proxy} }}"
-    yield f"    location @long {{ proxy_read_timeout {_ms(door.idle)}; proxy_send_timeout {_ms(door.idle)}; {proxy} }}"
+    yield "    location / {"
+    yield "        if ($baton_long) { return 418; }"
+    yield "        error_page 418 = @long;"
+    # A location with an error_page of its own inherits none.
+    yield from _indented(_indented(_error_pages()))
+    yield f"        {proxy}"
+    yield "    }"
+    window = f"proxy_read_timeout {_ms(door.idle)}; proxy_send_timeout {_ms(door.idle)};"
+    yield f"    location @long {{ {window} {proxy} }}"
     yield f"    location @app {{ {proxy} }}"
     if app.static_url:
         yield from _indented(_static(door, app, app.static_url))
     yield from _indented(_challenges(door, "@app"))
     yield from _indented(_page_files(door))
     yield "}"
-
-
-def _inherit() -> str:
-    """A location that has an error_page of its own inherits none, so it repeats those of `http`."""
-    return " ".join(_error_pages())
 
 
 def _static(door: Door, app: RoutedApp, url: str) -> Iterator[str]:
@@ -432,7 +365,9 @@ def _check(door: Door) -> None:
             raise DoorError(f"{app.name}'s static URL should look like /static/, found {app.static_url!r}.")
         for host in app.hosts:
             if host in seen:
-                raise DoorError(f"{host} is asked for by {app.name} and by {seen[host]}.", "Remove it from one of them.")
+                raise DoorError(
+                    f"{host} is asked for by {app.name} and by {seen[host]}.", "Remove it from one of them."
+                )
             seen[host] = app.name
     for host in seen:
         if len(host) > 253 or not _HOST.fullmatch(host):
@@ -451,12 +386,10 @@ def _quoted(value: Path | str) -> str:
     """A path as one argument. nginx has no way to write a dollar sign, so such a path is refused."""
     text = str(value)
     if re.search(r'[$"\\\x00-\x1f;{}]', text):
-        raise DoorError(f"nginx can't use a path with one of $ \" \\ ; {{ }} in it: {text!r}.", "Choose another BATON_HOME.")
-    return f'"{text}"'
-
-
-def _literal(text: str) -> str:
-    """An argument in double quotes: inside them a backslash stands for itself unless a quote follows."""
+        raise DoorError(
+            f"nginx can't use a path with one of $ \" \\ ; {{ }} in it: {text!r}.",
+            "Choose another BATON_HOME.",
+        )
     return f'"{text}"'
 
 

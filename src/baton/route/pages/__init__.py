@@ -84,7 +84,8 @@ def _html(page: Page) -> str:
         title=html.escape(page.title),
         visitor=html.escape(page.visitor).format(host=f"<strong>{_HOST}</strong>"),
         owner=html.escape(page.owner),
-        command=html.escape(page.command),
+        # A word of the command never breaks: "-a" would otherwise be torn at its hyphen.
+        command=" ".join(f"<span>{html.escape(word)}</span>" for word in page.command.split()),
         status=page.code or page.status,
         request_id=_REQUEST_ID,
     )
@@ -100,7 +101,9 @@ def _json(page: Page) -> str:
 
 def _text(page: Page) -> str:
     message = page.visitor.format(host="this address")
-    return f"{page.title}. {message}\n\n{page.owner} {page.command}\n{page.code or page.status} {_REQUEST_ID}\n"
+    return (
+        f"{page.title}. {message}\n\n{page.owner} {page.command}\n{page.code or page.status} {_REQUEST_ID}\n"
+    )
 
 
 def _write(path: Path, text: str) -> None:
