@@ -179,7 +179,6 @@ class Dyno(Record):
     command = models.TextField()
     size = models.CharField(max_length=30, default="Basic")
     release = models.ForeignKey(Release, null=True, on_delete=models.SET_NULL)
-    exit_code = models.IntegerField(null=True)
 
 
 class Domain(Record):

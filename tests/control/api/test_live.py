@@ -192,6 +192,17 @@ def test_a_one_off_dyno_runs_detached_and_its_output_is_in_the_log(live: Client,
     wait_until(lambda: any("one-off says hello" in line for line in live.machine.log_lines("api-shop")))
 
 
+def test_a_one_off_dyno_is_listed_under_its_id_while_it_runs_and_stopped(live: Client, shop: str) -> None:
+    made = live.ask("POST", f"{shop}/dynos", {"command": "exec sleep 600"})
+
+    def states() -> list[str]:
+        return [dyno["state"] for dyno in live.ask("GET", f"{shop}/dynos") if dyno["id"] == made["id"]]
+
+    wait_until(lambda: states() == ["up"])
+    assert live("POST", f"{shop}/dynos/{made['id']}/actions/stop").status_code == 202
+    wait_until(lambda: states() == [])
+
+
 def test_an_attached_dyno_is_reached_under_the_name_by_which_the_client_came(live: Client, shop: str) -> None:
     body = {"command": "bash", "attach": True, "env": {"TERM": "xterm", "COLUMNS": 80, "LINES": 24}}
     made = live("POST", f"{shop}/dynos", body, Host=f"localhost:{live.machine.settings.control_port}")

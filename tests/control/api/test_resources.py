@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from baton.control.models import App, Build, Domain, Dyno, Release, Slug, Token
+from baton.control.models import App, Build, Domain, Release, Slug, Token
 from tests.control.api.conftest import Caller, make_app, make_release
 
 
@@ -211,17 +211,6 @@ def test_a_domain_has_to_be_a_host_name(api: Caller, app: App, hostname: object)
     assert (
         api.post(f"/apps/{app.name}/domains", {"hostname": hostname, "sni_endpoint": None}).status_code == 422
     )
-
-
-def test_one_off_dynos_are_listed_while_they_run(api: Caller, app: App) -> None:
-    release = app.releases.get(current=True)
-    Dyno.objects.create(app=app, name="run.1234", command="bash", release=release)
-    Dyno.objects.create(app=app, name="run.9999", command="bash", release=release, exit_code=0)
-    from baton.control.api import dynos, serialize
-
-    [running] = [serialize.one_off(dyno) for dyno in app.dynos.filter(exit_code=None)]
-    assert (running["name"], running["state"], running["release"]["version"]) == ("run.1234", "up", 3)
-    assert dynos.LONGEST_COMMAND > 0
 
 
 def test_buildpacks_are_set_by_registry_url_and_shown_with_their_short_names(api: Caller, app: App) -> None:

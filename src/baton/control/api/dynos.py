@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
+
+from django.utils import timezone
 
 from baton.control import deploys
 from baton.control.api import catalogue, find, serialize
@@ -13,6 +16,7 @@ from baton.control.models import App
 
 LONGEST_COMMAND = 32 * 1024
 MOST_VARIABLES = 100
+REMEMBERED = timedelta(days=7)  # how long a one-off dyno keeps the id that it was created with
 Json = serialize.Json
 
 
@@ -21,15 +25,14 @@ def index(call: Call, app: str) -> Answer:
 
 
 def _all(app: App) -> list[Json]:
+    """What runs, as the supervisor says; a one-off dyno keeps the id that its creation answered."""
     releases = {version: str(pk) for version, pk in app.releases.values_list("version", "pk")}
-    running = deploys.formation_dynos(app)
-    found = [_of_formation(app, dyno, releases) for dyno in running]
-    names = {dyno["name"] for dyno in found}
-    alive = app.dynos.filter(exit_code__isnull=True).select_related("app", "release")
-    return found + [serialize.one_off(dyno) for dyno in alive if dyno.name not in names]
+    one_offs = {dyno.name: str(dyno.pk) for dyno in app.dynos.order_by("created_at")}
+    found = [_shown(app, dyno, releases) for dyno in deploys.formation_dynos(app)]
+    return [{**dyno, "id": one_offs.get(dyno["name"], dyno["id"])} for dyno in found]
 
 
-def _of_formation(app: App, dyno: dict[str, Any], releases: dict[int, str]) -> Json:
+def _shown(app: App, dyno: dict[str, Any], releases: dict[int, str]) -> Json:
     version = int(dyno["release"])
     return serialize.dyno(
         app, dyno, releases.get(version) or serialize.named_id("release", f"{app.pk}{version}")
@@ -54,6 +57,7 @@ def create(call: Call, app: str) -> Answer:
     command = fields.need(fields.text("command", limit=LONGEST_COMMAND), "command")
     if not command.strip():
         raise InvalidParams("command should be what the dyno is to run.")
+    found.dynos.filter(created_at__lt=timezone.now() - REMEMBERED).delete()
     dyno = deploys.run_dyno(
         found,
         command,

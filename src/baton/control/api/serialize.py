@@ -234,7 +234,8 @@ def dyno(app: App, found: Mapping[str, Any], release_id: str) -> Json:
     }
 
 
-def one_off(record: Dyno, attach_url: str | None = None) -> Json:
+def one_off(record: Dyno, attach_url: str | None) -> Json:
+    """A one-off dyno as it is created; from then on the supervisor tells of it."""
     release = record.release
     return {
         "id": str(record.pk),
@@ -244,7 +245,7 @@ def one_off(record: Dyno, attach_url: str | None = None) -> Json:
         "name": record.name,
         "release": {"id": str(release.pk), "version": release.version} if release else None,
         "size": record.size,
-        "state": "up" if record.exit_code is None else "down",
+        "state": "starting",
         "type": record.type,
         **_times(record),
     }
