@@ -30,7 +30,12 @@ DJANGO = {
         "if __name__ == '__main__':\n    execute_from_command_line(sys.argv)\n"
     ),
     "mysite/__init__.py": "",
-    "mysite/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+    "mysite/wsgi.py": (
+        "import os\n"
+        "from django.core.wsgi import get_wsgi_application\n"
+        "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n"
+        "application = get_wsgi_application()\n"
+    ),
     "mysite/urls.py": "urlpatterns = []\n",
     "mysite/settings.py": (
         "from pathlib import Path\n"

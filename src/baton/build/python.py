@@ -52,6 +52,7 @@ VERSION = "1"  # of what this module makes of the same input: a new one makes ev
 PREFIX = "/app/.heroku/python"
 PYTHON = f"{PREFIX}/bin/python"
 GIVEN = "/run/given"  # files that the build itself puts together
+POETRY = "uv tool run --quiet --from 'poetry>=2,<3' --with poetry-plugin-export poetry"
 PRE_COMPILE, POST_COMPILE = "bin/pre_compile", "bin/post_compile"
 
 # gunicorn takes inherited sockets only when LISTEN_PID is its own; the one who starts it can't know that
@@ -254,9 +255,8 @@ def _installation(shop: Workshop, needs: Needs, cache: str, *, shared: bool) -> 
         "requirements.txt": f"uv pip install --python {PYTHON} -r requirements.txt",
         "Pipfile.lock": f"uv pip install --python {PYTHON} -r {GIVEN}/requirements.txt",
         "poetry.lock": (
-            "uv tool run --quiet --from 'poetry>=2,<3' --with poetry-plugin-export poetry export --only main "
-            f"--format requirements.txt --output /tmp/requirements.txt && uv pip install --python {PYTHON} "
-            "-r /tmp/requirements.txt"
+            f"{POETRY} check --lock\n{POETRY} export --only main --format requirements.txt --output {REPORT}/given.txt\n"
+            f"uv pip install --python {PYTHON} -r {REPORT}/given.txt"
         ),
         "uv.lock": f"uv sync --locked --no-default-groups --no-dev --python {PYTHON}",
     }
