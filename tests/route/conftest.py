@@ -220,7 +220,8 @@ def listen_on(spec: str) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, int(port)))
     listening.listen(512)
-    # nginx leaves inherited sockets as they are; a blocking one would hold a worker that lost the race for a connection.
+    # nginx leaves inherited sockets as they are; a blocking one would hold a worker that lost the race for a
+    # connection.
     listening.setblocking(False)
     return listening
 

@@ -81,7 +81,7 @@ def test_a_new_authority_gives_new_certificates(home: Home) -> None:
 def test_a_damaged_authority_is_named_and_not_overwritten(home: Home, content: bytes) -> None:
     path = authority(home).path
     path.write_bytes(content)
-    with pytest.raises(CertificateError, match="authority.pem"):
+    with pytest.raises(CertificateError, match=r"authority\.pem"):
         certificate_for(home, ["a.localhost"])
     assert path.read_bytes() == content
 

@@ -105,7 +105,8 @@ def test_a_push_reaches_control_while_it_is_still_being_sent(managed: Running, c
 
     control.serve = serve
     with managed.connect() as connection:
-        head = f"POST /shop.git/git-receive-pack HTTP/1.1\r\nHost: {CONTROL}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = f"POST /shop.git/git-receive-pack HTTP/1.1\r\nHost: {CONTROL}\r\n"
+        head += "Transfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode() + b"5\r\nfirst\r\n")
         assert arrived.wait(10)
         connection.sendall(b"6\r\nsecond\r\n0\r\n\r\n")

@@ -32,21 +32,45 @@ def server(text: str, name: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "there", "absent"),
     [
-        ({}, ["user www-data www-data;", "daemon off;", "worker_processes auto;", "listen 127.0.0.1:8080 default_server"], ["ssl", "http2"]),
+        (
+            {},
+            [
+                "user www-data www-data;",
+                "daemon off;",
+                "worker_processes auto;",
+                "listen 127.0.0.1:8080 default_server",
+            ],
+            ["ssl", "http2"],
+        ),
         ({"user": None}, [], ["user "]),
         ({"workers": 3}, ["worker_processes 3;"], []),
         ({"open_files": 500}, ["worker_rlimit_nofile 500;", "worker_connections 500;"], []),
         ({"first_byte": 1.5, "idle": 9}, ["proxy_read_timeout 1500ms;", "proxy_read_timeout 9000ms;"], []),
-        ({"https": ("0.0.0.0", 443)}, ["listen 0.0.0.0:443 default_server backlog=4096 sndbuf=1m ssl http2;", "ssl_reject_handshake on;"], ["http2 on;"]),
-        ({"https": ("0.0.0.0", 443), "nginx_version": (1, 31, 3)}, ["listen 0.0.0.0:443 default_server backlog=4096 sndbuf=1m ssl;", "http2 on;"], ["ssl http2"]),
+        (
+            {"https": ("0.0.0.0", 443)},
+            [
+                "listen 0.0.0.0:443 default_server backlog=4096 sndbuf=1m ssl http2;",
+                "ssl_reject_handshake on;",
+            ],
+            ["http2 on;"],
+        ),
+        (
+            {"https": ("0.0.0.0", 443), "nginx_version": (1, 31, 3)},
+            ["listen 0.0.0.0:443 default_server backlog=4096 sndbuf=1m ssl;", "http2 on;"],
+            ["ssl http2"],
+        ),
         ({"nginx_version": (1, 27, 3)}, [], ["keepalive_min_timeout"]),
         ({"nginx_version": (1, 27, 4)}, ["keepalive_min_timeout 5s;"], []),
         ({"http": ("::1", 80)}, ["listen [::1]:80 default_server"], []),
         ({"http": None, "https": ("127.0.0.1", 443)}, ["listen 127.0.0.1:443"], [":8080"]),
-        ({"apps": ()}, [], ["proxy_pass \"http"]),
-        ({"control_hosts": ("baton.localhost",)}, ["proxy_pass http://127.0.0.1:5100;", "server_name baton.localhost;"], []),
+        ({"apps": ()}, [], ['proxy_pass "http']),
+        (
+            {"control_hosts": ("baton.localhost",)},
+            ["proxy_pass http://127.0.0.1:5100;", "server_name baton.localhost;"],
+            [],
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_door_s_wishes_are_in_the_document(
     changes: dict[str, object], there: list[str], absent: list[str]
 ) -> None:
@@ -100,16 +124,39 @@ def test_a_digest_names_the_document_and_changes_with_it() -> None:
     [
         {"apps": (SHOP, replace(SHOP, key="ba9876543210", name="other"))},
         {"apps": (SHOP,), "control_hosts": ("shop.localhost",)},
-        *({"apps": (replace(SHOP, hosts=(host,)),)} for host in ("a b", "a;b", "~x", "A.b", "", ".a", "a..b", "*", "a.*.b", "-a.b", "a" * 300, "a\nb", "$host")),
-        *({"apps": (replace(SHOP, static_url=url),)} for url in ("/", "static/", "/static", "/sta tic/", "/a;/", "/$x/", "/{}/", '/"/')),
-        *({"apps": (replace(SHOP, key=key),)} for key in ("", "../../../etc", "0123456789AB", "0123456789abc")),
+        *(
+            {"apps": (replace(SHOP, hosts=(host,)),)}
+            for host in (
+                "a b",
+                "a;b",
+                "~x",
+                "A.b",
+                "",
+                ".a",
+                "a..b",
+                "*",
+                "a.*.b",
+                "-a.b",
+                "a" * 300,
+                "a\nb",
+                "$host",
+            )
+        ),
+        *(
+            {"apps": (replace(SHOP, static_url=url),)}
+            for url in ("/", "static/", "/static", "/sta tic/", "/a;/", "/$x/", "/{}/", '/"/')
+        ),
+        *(
+            {"apps": (replace(SHOP, key=key),)}
+            for key in ("", "../../../etc", "0123456789AB", "0123456789abc")
+        ),
         {"apps": (replace(SHOP, name="a\n}"),)},
         {"user": "root; daemon on"},
         {"control_address": "127.0.0.1"},
         {"control_address": "127.0.0.1:80; }"},
         *({"home": Home(Path(path))} for path in ("/a$b", '/a"b', "/a;b", "/a\nb")),
     ],
-)  # fmt: skip
+)
 def test_what_can_t_be_said_or_would_say_something_else_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(DoorError):
         document(a_door(**changes))

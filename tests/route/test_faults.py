@@ -1,4 +1,4 @@
-"""Each way in which an app can fail has its H-code, a page in the form the client asked for, and a router line."""
+"""Each way in which an app can fail has its H-code, a page in the form asked for, and a router line."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from websockets.asyncio.server import unix_serve
 
 from tests.route.conftest import HOST, Running, answering, headers, read_request, wait_for
 
+POST = f"POST / HTTP/1.1\r\nHost: {HOST}\r\n"
+
 
 def sent_to_app(door: Running, **extra: str) -> dict[str, str]:
     seen: list[bytes] = []
@@ -39,8 +41,8 @@ def test_an_app_gets_the_headers_that_heroku_gives(door: Running) -> None:
 
 def test_what_a_client_says_of_itself_is_added_to_or_replaced(door: Running) -> None:
     found = sent_to_app(
-        door, X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="https", X_Forwarded_Port="443", X_Request_Start="1",
-        Via="1.0 fred", Proxy="evil:1", Upgrade="h2c",
+        door, X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="https", X_Forwarded_Port="443",
+        X_Request_Start="1", Via="1.0 fred", Proxy="evil:1", Upgrade="h2c",
     )  # fmt: skip
     assert found["x-forwarded-for"] == "6.6.6.6, 127.0.0.1"
     assert found["x-forwarded-proto"] == "http"
@@ -236,11 +238,8 @@ def test_keep_alive_works_to_the_client_and_is_not_used_to_the_app(door: Running
         (f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: other\r\n\r\n", 400),
         (f"GET /{'a' * 20000} HTTP/1.1\r\nHost: {HOST}\r\n\r\n", 414),
         (f"GET / HTTP/1.1\r\nHost: {HOST}\r\nCookie: {'a' * 20000}\r\n\r\n", 400),
-        (
-            f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
-            400,
-        ),
-        (f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 99999999999\r\nConnection: close\r\n\r\n", 413),
+        (f"{POST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n", 400),
+        (f"{POST}Content-Length: 99999999999\r\nConnection: close\r\n\r\n", 413),
         (f"TRACE / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n", 405),
     ],
 )

@@ -9,9 +9,21 @@ import pytest
 from baton.route.routerlog import FIELDS, LARGEST_DATAGRAM, heroku_line, parse
 
 REQUEST = {
-    "app": "0123456789ab", "code": "", "method": "GET", "path": "/", "host": "shop.localhost", "id": "7d1e", "fwd": "1.2.3.4",
-    "connect": "0.001", "service": "0.018", "status": "200", "bytes": "13", "protocol": "https", "promised": "", "received": "13",
-}  # fmt: skip
+    "app": "0123456789ab",
+    "code": "",
+    "method": "GET",
+    "path": "/",
+    "host": "shop.localhost",
+    "id": "7d1e",
+    "fwd": "1.2.3.4",
+    "connect": "0.001",
+    "service": "0.018",
+    "status": "200",
+    "bytes": "13",
+    "protocol": "https",
+    "promised": "",
+    "received": "13",
+}
 
 
 def datagram(**changes: str) -> bytes:
@@ -31,15 +43,15 @@ def test_the_fields_of_the_test_are_those_of_the_log() -> None:
 def test_a_request_served_reads_as_heroku_s_router_says_it() -> None:
     assert heroku_line(datagram(), lambda key: "web.1") == (
         "0123456789ab",
-        'at=info method=GET path="/" host=shop.localhost request_id=7d1e fwd="1.2.3.4" dyno=web.1 connect=1ms service=18ms '
-        "status=200 bytes=13 protocol=https",
+        'at=info method=GET path="/" host=shop.localhost request_id=7d1e fwd="1.2.3.4" '
+        "dyno=web.1 connect=1ms service=18ms status=200 bytes=13 protocol=https",
     )
 
 
 def test_a_page_names_no_dyno_and_no_times() -> None:
     assert line(code="H14", status="503", bytes="0") == (
-        'at=error code=H14 desc="No web processes running" method=GET path="/" host=shop.localhost request_id=7d1e '
-        'fwd="1.2.3.4" dyno= connect= service= status=503 bytes=0 protocol=https'
+        'at=error code=H14 desc="No web processes running" method=GET path="/" host=shop.localhost '
+        'request_id=7d1e fwd="1.2.3.4" dyno= connect= service= status=503 bytes=0 protocol=https'
     )
 
 

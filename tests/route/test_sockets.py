@@ -76,7 +76,8 @@ def test_page_sockets_answer_again_after_nginx_ended_and_came_back(
 
 PARENT = """
 import subprocess, sys
-child = subprocess.Popen(sys.argv[2:], pass_fds=[int(n) for n in sys.argv[1].split(",")], start_new_session=True)
+inherited = [int(n) for n in sys.argv[1].split(",")]
+child = subprocess.Popen(sys.argv[2:], pass_fds=inherited, start_new_session=True)
 print(child.pid, flush=True)
 sys.stdin.read()
 """

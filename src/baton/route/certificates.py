@@ -1,7 +1,8 @@
 """Baton's own certificate authority, and the certificates it gives until a public one does.
 
-Browsers take no wildcard below a bare top-level domain such as `localhost`, so each certificate lists its hosts.
-Everything lies below `home.keys`; a key and its certificate share one file, so that the pair changes at once.
+Browsers take no wildcard below a bare top-level domain such as `localhost`, so each certificate lists its
+hosts. Everything lies below `home.keys`; a key and its certificate share one file, so that the pair changes
+at once.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def authority(home: Home) -> Authority:
 
 
 def certificate_for(home: Home, names: Iterable[str], now: datetime | None = None) -> Certificate:
-    """A certificate of Baton's authority for exactly these names, made or renewed when there is none that lasts.
+    """A certificate of Baton's authority for exactly these names, made or renewed when there is none that
+    lasts.
 
     Names are host names, `*.example.com` or IP addresses. Raises CertificateError.
     """
@@ -119,9 +121,16 @@ def _issue(issuer: Authority, names: tuple[str, ...], now: datetime) -> bytes:
 
 def _usage(*, authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, content_commitment=False,
-        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
-    )  # fmt: skip
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _general(name: str) -> x509.GeneralName:

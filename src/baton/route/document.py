@@ -1,7 +1,8 @@
 """nginx's document for a door. Pure: the same door gives the same text, and nothing is looked at.
 
-One `server` block an app and certificate; what all share stands once, at the level of `http`, and is inherited.
-An app's block never names a release: it leads to `home.front_socket(key)`, and that symlink is what moves.
+One `server` block an app and certificate; what all share stands once, at the level of `http`, and is
+inherited. An app's block never names a release: it leads to `home.front_socket(key)`, and that symlink is
+what moves.
 """
 
 from __future__ import annotations
@@ -343,7 +344,7 @@ def _certificate(certificate: Certificate | None) -> Iterator[str]:
 
 
 def _by_certificate(door: Door, hosts: Iterable[str]) -> list[tuple[Certificate | None, list[str]]]:
-    """Hosts with the certificate of each: an exact name before a wildcard, the door's first for want of one."""
+    """Hosts with the certificate of each: exact before wildcard, the door's first for want of one."""
     groups: dict[Certificate | None, list[str]] = {}
     for host in hosts:
         groups.setdefault(_best(door.certificates, host), []).append(host)

@@ -1,4 +1,4 @@
-"""What the front door is asked to be: addresses, apps, certificates, control. Plain values, checked when rendered."""
+"""What the front door is asked to be: addresses, apps, certificates, control. Plain values, checked later."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class RoutedApp:
 class Door:
     """Everything the document depends on. Times in seconds, sizes in bytes.
 
-    `first_byte` is how long an app has to begin its answer, and for ordinary answers also the longest pause in it;
-    `idle` is the longest pause on a WebSocket or for a client that asks for an event stream.
-    `user` is whom nginx's workers run as (`nobody`, or `nobody nogroup`); None leaves them the caller's user (what an ordinary user has to do).
-    `open_files` must not exceed the hard limit of the process.
+    `first_byte` is how long an app has to begin its answer, and for ordinary answers also the longest pause
+    in it; `idle` is the longest pause on a WebSocket or for a client that asks for an event stream.
+    `user` is whom nginx's workers run as (`nobody`, or `nobody nogroup`); None leaves them the caller's user
+    (what an ordinary user has to do). `open_files` must not exceed the hard limit of the process.
     """
 
     home: Home
@@ -69,9 +69,11 @@ def sockets(door: Door) -> tuple[str, ...]:
 
 
 def page_listener(home: Home, code: str) -> Path:
-    """Where nginx listens for a page; `home.page_socket(code)` is a second name (a hard link) of the same socket.
+    """Where nginx listens for a page; `home.page_socket(code)` is a second name (a hard link) of the same
+    socket.
 
-    An nginx that has outlived its parent unlinks the sockets it inherited when it ends. The second name stays.
+    An nginx that has outlived its parent unlinks the sockets it inherited when it ends. The second name
+    stays.
     """
     return home.page_socket(code).with_suffix(".nginx")
 

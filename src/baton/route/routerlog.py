@@ -79,7 +79,8 @@ class Entry:
 def heroku_line(datagram: bytes, dyno_of: Callable[[str], str] | None = None) -> tuple[str, str] | None:
     """The app's key and the text after `heroku[router]: `; None when the datagram is no router record.
 
-    `dyno_of(key)` names the dyno that serves an app (`web.1`); without it, or with several dynos, it is `web`.
+    `dyno_of(key)` names the dyno that serves an app (`web.1`); without it, or with several dynos, it is
+    `web`.
     """
     entry = parse(datagram)
     if entry is None:

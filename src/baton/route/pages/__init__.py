@@ -1,7 +1,7 @@
 """The pages that the front door shows by itself: what happened, for the visitor and for the owner.
 
-In: the table PAGES, one template and its style. Out: an .html, a .json and a .txt of each, as files for nginx,
-which fills in the request's id (and the host's name) by server-side includes.
+In: the table PAGES, one template and its style. Out: an .html, a .json and a .txt of each, as files for
+nginx, which fills in the request's id (and the host's name) by server-side includes.
 """
 
 from __future__ import annotations
@@ -32,35 +32,122 @@ class Page:
 
 
 _LOGS = "baton logs --tail -a NAME"
+_LOOK = "Please try again; if you sent something, first look whether it arrived."
 _AGAIN = "Nothing is wrong on your side. Please try again in a minute."
 
 PAGES: tuple[Page, ...] = (
-    Page("h10", 503, "H10", "This app has stopped", _AGAIN, "Its web process crashed. Its last words:", _LOGS),
-    Page("h12", 503, "H12", "This took too long",
-         "The app did not begin to answer in time. Please try again; if you sent something, first look whether it arrived.",
-         "No first byte within the time limit. See what the request was doing:", _LOGS),
-    Page("h13", 503, "H13", "The answer broke off",
-         "The app ended the connection before it answered. Please try again; if you sent something, first look whether it arrived.",
-         "The web process closed the connection without a response. See why:", _LOGS),
-    Page("h14", 503, "H14", "This app is resting", "No part of it is running at the moment. Please come back later.",
-         "No web dynos are running. Start one:", "baton ps:scale web=1 -a NAME"),
-    Page("h17", 503, "H17", "The answer made no sense", _AGAIN,
-         "The web process answered with something that is not HTTP. See what it said:", _LOGS),
-    Page("h19", 503, "H19", "This app is not picking up", _AGAIN, "A connection to it could not be made in time. See how it is:", _LOGS),
-    Page("h21", 503, "H21", "This app is not picking up", _AGAIN, "It refuses connections, or has too many waiting. See how it is:", _LOGS),
-    Page("h80", 503, "H80", "Back soon", "This app is being looked after. It will be back when the work is done.",
-         "Maintenance mode is on. Switch it off:", "baton maintenance:off -a NAME"),
-    Page("h81", 503, "H81", "Nothing here yet", "This app has been created, and is waiting for its first version.",
-         "Put it into production:", "git push baton main"),
-    Page("h99", 503, "H99", "Something went wrong here", _AGAIN, "The platform itself could not handle the request. Ask what is wrong:", "baton doctor"),
-    Page("unknown", 404, "", "No app at this address", "Nothing is served at {host}. Please check the spelling.",
-         "Tell which app the name belongs to:", "baton domains:add DOMAIN -a NAME"),
-    Page("toolarge", 413, "", "That is too large", "What you sent is larger than this server accepts.",
-         "Send large files to a file store directly, in parts. What the door allows:", "baton doctor"),
-    Page("badrequest", 400, "H26", "This request can't be read",
-         "What arrived was not a request this server understands. Clearing this site's cookies may help.",
-         "The request line or its headers are malformed or too long. What the door logged:", _LOGS),
-)  # fmt: skip
+    Page(
+        "h10", 503, "H10", "This app has stopped", _AGAIN, "Its web process crashed. Its last words:", _LOGS
+    ),
+    Page(
+        "h12",
+        503,
+        "H12",
+        "This took too long",
+        f"The app did not begin to answer in time. {_LOOK}",
+        "No first byte within the time limit. See what the request was doing:",
+        _LOGS,
+    ),
+    Page(
+        "h13",
+        503,
+        "H13",
+        "The answer broke off",
+        f"The app ended the connection before it answered. {_LOOK}",
+        "The web process closed the connection without a response. See why:",
+        _LOGS,
+    ),
+    Page(
+        "h14",
+        503,
+        "H14",
+        "This app is resting",
+        "No part of it is running at the moment. Please come back later.",
+        "No web dynos are running. Start one:",
+        "baton ps:scale web=1 -a NAME",
+    ),
+    Page(
+        "h17",
+        503,
+        "H17",
+        "The answer made no sense",
+        _AGAIN,
+        "The web process answered with something that is not HTTP. See what it said:",
+        _LOGS,
+    ),
+    Page(
+        "h19",
+        503,
+        "H19",
+        "This app is not picking up",
+        _AGAIN,
+        "A connection to it could not be made in time. See how it is:",
+        _LOGS,
+    ),
+    Page(
+        "h21",
+        503,
+        "H21",
+        "This app is not picking up",
+        _AGAIN,
+        "It refuses connections, or has too many waiting. See how it is:",
+        _LOGS,
+    ),
+    Page(
+        "h80",
+        503,
+        "H80",
+        "Back soon",
+        "This app is being looked after. It will be back when the work is done.",
+        "Maintenance mode is on. Switch it off:",
+        "baton maintenance:off -a NAME",
+    ),
+    Page(
+        "h81",
+        503,
+        "H81",
+        "Nothing here yet",
+        "This app has been created, and is waiting for its first version.",
+        "Put it into production:",
+        "git push baton main",
+    ),
+    Page(
+        "h99",
+        503,
+        "H99",
+        "Something went wrong here",
+        _AGAIN,
+        "The platform itself could not handle the request. Ask what is wrong:",
+        "baton doctor",
+    ),
+    Page(
+        "unknown",
+        404,
+        "",
+        "No app at this address",
+        "Nothing is served at {host}. Please check the spelling.",
+        "Tell which app the name belongs to:",
+        "baton domains:add DOMAIN -a NAME",
+    ),
+    Page(
+        "toolarge",
+        413,
+        "",
+        "That is too large",
+        "What you sent is larger than this server accepts.",
+        "Send large files to a file store directly, in parts. What the door allows:",
+        "baton doctor",
+    ),
+    Page(
+        "badrequest",
+        400,
+        "H26",
+        "This request can't be read",
+        "What arrived was not a request this server understands. Clearing this site's cookies may help.",
+        "The request line or its headers are malformed or too long. What the door logged:",
+        _LOGS,
+    ),
+)
 
 
 def publish(directory: Path) -> None:
