@@ -97,6 +97,7 @@ def test_members_are_read_by_their_kind_and_named_when_they_are_of_another() -> 
         {"text": "x", "flag": False, "number": 7, "null": None, "list": [1], "map": {"a": "b"}}
     )
     assert (fields.text("text"), fields.flag("flag"), fields.whole("number", 0, 9)) == ("x", False, 7)
+    assert bodies.Members({"flag": 0}).flag("flag") is False
     assert fields.text("null") is None and fields.text("absent") is None
     assert fields.texts("map") == {"a": "b"}
     refusals = [

@@ -26,6 +26,7 @@ FIELDS = ("version", "id")
         ("id ..; max=5000", Range("id", most=1000)),
         ("id ..; ;", Range("id")),
         ("id ..;", Range("id")),
+        ("domain ..; max=7", Range("version", most=7)),
         ("version ..; order=desc,max=1", Range("version", most=1, descending=True)),
         ("version ..; max=15, order=desc", Range("version", most=15, descending=True)),
         ("version ..;max=15;order=DESC", Range("version", most=15, descending=True)),
@@ -42,7 +43,8 @@ def test_every_spelling_of_a_range_is_understood(header: str | None, expected: R
 @pytest.mark.parametrize(
     "header",
     [
-        "name ..",
+        "name a..",
+        "name ..b",
         "version 3",
         "version ..; max=0",
         "version ..; max=-1",

@@ -103,10 +103,11 @@ class Members:
         return value
 
     def flag(self, name: str) -> bool | None:
+        """0 and 1 are understood too: some clients send them."""
         value = self.found.get(name)
-        if value is not None and not isinstance(value, bool):
+        if value is not None and value not in (False, True):
             self._refuse(name, "true or false", value)
-        return value
+        return None if value is None else bool(value)
 
     def whole(self, name: str, low: int, high: int) -> int | None:
         value = self.found.get(name)

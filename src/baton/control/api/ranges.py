@@ -64,12 +64,18 @@ class Page:
 
 
 def parse(header: str | None, fields: Sequence[str]) -> Range:
-    """The range asked for; the first of `fields` when none is. Raises BadRange."""
+    """The range asked for; the first of `fields` when none is. Raises BadRange.
+
+    A field that is not among them is passed over when it bounds nothing: some clients order lists by names of
+    their own, and depend on no order.
+    """
     text = (header or "").strip()
     if not text or text.lower().startswith("bytes"):  # HTTP's own ranges of bytes may be ignored, and are
         return Range(fields[0])
     bounds, _, options = text.partition(";")
     field, _, values = bounds.strip().partition(" ")
+    if field not in fields and values.strip() in {"", ".."}:
+        field = fields[0]
     if field not in fields:
         known = " or ".join(fields)
         raise BadRange(f"This list is ordered by {known}; the Range header asks for {field[:50]!r}.")
