@@ -23,7 +23,7 @@ from benchmarks.site import Outcome, Site, wait_for
 SETTLE_SECONDS = 3.0
 STEADY_SECONDS = 3.0
 SESSIONS = 5
-ADVICE = re.compile(r"\b(push again|then push|(baton|set|add|check|see|mend|fix|look|remove|correct) )", re.I)
+ADVICE = re.compile(r"\b(push again|(baton|set|add|check|see|mend|fix|look|remove|correct|try|bind) )", re.I)
 
 
 class Act(Enum):
