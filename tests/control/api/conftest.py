@@ -24,7 +24,8 @@ from baton.base.settings import Settings
 from baton.control.api import auth, frame, limits
 from baton.control.models import App, Release, Slug, Token, User
 from tests.control.api.contract import check
-from tests.machine import machine
+from tests.control.api.live import Client
+from tests.machine import Machine, machine
 
 __all__ = ["machine"]  # a whole Baton, for what a client in the same process can't see
 PASSWORD = "correct horse battery staple"
@@ -143,3 +144,10 @@ def app(api: Caller) -> App:
     for version in (1, 2, 3):
         make_release(app, version, slug=slug if version > 1 else None, current=version == 3)
     return app
+
+
+@pytest.fixture(scope="session")
+def live(machine: Machine) -> Iterator[Client]:
+    client = Client(machine)
+    yield client
+    client.http.close()
