@@ -46,7 +46,8 @@ DJANGO = {
         "STATIC_URL = 'static/'\n"
         "STATIC_ROOT = BASE_DIR / 'staticfiles'\n"
         "STATICFILES_DIRS = [BASE_DIR / 'assets']\n"
-        "STORAGES = {'staticfiles': {'BACKEND': 'django.contrib.staticfiles.storage.ManifestStaticFilesStorage'}}\n"
+        "STORAGES = {'staticfiles': {'BACKEND': "
+        "'django.contrib.staticfiles.storage.ManifestStaticFilesStorage'}}\n"
     ),
     "assets/site.css": "body { color: #123456 }\n" * 50,
 }

@@ -62,7 +62,8 @@ def test_config_vars_are_private_files_and_neither_environment_nor_arguments(
     fresh: Builder, tmp_path: Path
 ) -> None:
     script = (
-        'cat "$3/API_TOKEN" > "$1/value"; env > "$1/env"; cat /proc/*/cmdline 2>/dev/null | tr "\\0" " " > "$1/argv"\n'
+        'cat "$3/API_TOKEN" > "$1/value"; env > "$1/env"\n'
+        'cat /proc/*/cmdline 2>/dev/null | tr "\\0" " " > "$1/argv"\n'
         'echo "the token is $(cat "$3/API_TOKEN")"; stat -c %a "$3" "$3/API_TOKEN" > "$1/modes"\n'
     )
     env = {"API_TOKEN": "s3cret-s3cret", "LD_PRELOAD": "/app/evil.so", "BASH_ENV": "/app/evil.sh"}
@@ -79,7 +80,8 @@ def test_no_config_var_reaches_a_program_that_still_is_root(fresh: Builder, tmp_
     source = tmp_path / "evil.c"
     source.write_text(
         "#include <stdio.h>\n#include <unistd.h>\n__attribute__((constructor)) static void f(void)"
-        '{ FILE *x = fopen("/tmp/evil-was-here", "a"); if (x) { fprintf(x, "%d\\n", getuid()); fclose(x); } }\n'
+        '{ FILE *x = fopen("/tmp/evil-was-here", "a");\n'
+        ' if (x) { fprintf(x, "%d\\n", getuid()); fclose(x); } }\n'
     )
     library = tmp_path / "evil.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from baton.base.paths import Home
-from baton.build import Keep, Limits, collect, dependencies
+from baton.build import Keep, Limits, collect, dependencies, storage
 from baton.build.errors import BuildError, Cancelled
 from baton.build.static import variants
 
@@ -103,7 +102,8 @@ def test_a_process_killed_while_it_makes_a_tree_leaves_nothing_that_is_trusted(h
         "from baton.build import dependencies, Limits\n"
         "home = Home(Path(sys.argv[1]))\n"
         "def make():\n"
-        "    (home.root / 'half').mkdir(); (home.root / 'half' / 'file').write_text('half'); print('making', flush=True)\n"
+        "    (home.root / 'half').mkdir(); (home.root / 'half' / 'file').write_text('half')\n"
+        "    print('making', flush=True)\n"
         "    time.sleep(600)\n"
         "dependencies.obtain(home, 't', make, lambda: False, Limits())\n"
     )
@@ -174,10 +174,14 @@ def test_caches_of_gone_apps_and_too_big_ones_are_removed(home: Home) -> None:
         (home.cache(key) / "packages" / "x").write_bytes(b"x" * (50_000 if key == "big" else 10))
     variants(home).mkdir()
     keep = Keep(frozenset(), frozenset(), frozenset({"small", "big"}), cache=30_000)
+    lease = dependencies.acquire(storage.cache_lock(home, "big"), shared=True)
+    collect(home, keep)
+    assert home.cache("big").exists()
+    lease.release()
     collect(home, keep)
     assert not home.cache("gone").exists()
     assert (home.cache("small") / "packages" / "x").exists()
-    assert not (home.cache("big") / "packages").exists()
+    assert not home.cache("big").exists()
     assert variants(home).exists()
 
 
@@ -185,4 +189,4 @@ def test_collecting_twice_or_nothing_is_no_error(home: Home) -> None:
     slug_of(home, "s", "a")
     collect(home, NOTHING)
     assert collect(home, NOTHING).paths == []
-    assert os.listdir(home.slugs) == []
+    assert list(home.slugs.iterdir()) == []

@@ -68,7 +68,7 @@ def test_collectstatic_s_traceback_becomes_a_hint() -> None:
     cases = {
         "KeyError: 'API_CLIENT_ID'": "heroku config:set API_CLIENT_ID=",
         "ModuleNotFoundError: No module named 'crispy'": "'crispy'",
-        "ImproperlyConfigured: You're using the staticfiles app without having set the STATIC_ROOT": "STATIC_ROOT = ",
+        "ImproperlyConfigured: You're using the app without having set the STATIC_ROOT": "STATIC_ROOT = ",
         "ValueError: The file 'a/b.png' could not be found with <x>": "'a/b.png'",
         "something else": "traceback above",
     }

@@ -17,11 +17,12 @@ import pytest
 from baton.build import BuildError, Keep, Slug, collect, interpreters
 from baton.run.sandbox import Sandbox
 
-from .conftest import APP_UID, DJANGO, Builder, write_tree
+from .conftest import APP_UID, BUILD_UID, DJANGO, Builder, write_tree
 from .test_dependencies import wait_for
 
 pytestmark = pytest.mark.slow
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
+SETUP = "setup(name='mylib', version='1', py_modules=['mylib'])\n"
 SMALL = {"requirements.txt": "sqlparse==0.5.3\n", ".python-version": "3.11\n", "Procfile": "web: true\n"}
 
 
@@ -139,7 +140,7 @@ def test_a_package_of_the_tree_is_installed_anew_when_it_changes(builder: Builde
     files = {
         **SMALL,
         "requirements.txt": "./lib\n",
-        "lib/setup.py": "from setuptools import setup; setup(name='mylib', version='1', py_modules=['mylib'])\n",
+        "lib/setup.py": "from setuptools import setup\n" + SETUP,
         "lib/mylib.py": "VALUE = 1\n",
     }
     print_value = ("python", "-c", "import mylib; print(mylib.VALUE)")
@@ -210,7 +211,9 @@ def test_a_poetry_lock_is_exported_and_installed(builder: Builder, tmp_path: Pat
         "pyproject.toml": project,
         ".python-version": "3.11",
         "Procfile": "web: true",
-        "lib/pyproject.toml": '[project]\nname = "mylib"\nversion = "1"\n[tool.setuptools]\npy-modules = ["mylib"]\n',
+        "lib/pyproject.toml": (
+            '[project]\nname = "mylib"\nversion = "1"\n[tool.setuptools]\npy-modules = ["mylib"]\n'
+        ),
         "lib/mylib.py": "VALUE = 5\n",
     }
     root = write_tree(tmp_path, files)
@@ -228,7 +231,10 @@ def test_hooks_run_with_python_and_the_config_vars(builder: Builder) -> None:
     files = {
         **SMALL,
         "bin/pre_compile": "#!/bin/sh\necho sqlparse==0.5.2 > requirements.txt\n",
-        "bin/post_compile": '#!/bin/sh\npython -c "import sqlparse; print(sqlparse.__version__)" > version\necho "token $TOKEN"\n',
+        "bin/post_compile": (
+            '#!/bin/sh\necho "token $TOKEN"\n'
+            'python -c "import sqlparse; print(sqlparse.__version__)" > version\n'
+        ),
     }
     slug = builder.build(files, env={"TOKEN": "abcdefghijkl"})
     assert (slug.path / "version").read_text().strip() == "0.5.2"
@@ -248,7 +254,10 @@ def test_hooks_run_with_python_and_the_config_vars(builder: Builder) -> None:
         ({"mysite/settings.py": "import nosuchmodule\n"}, "'nosuchmodule'"),
         (
             {
-                "mysite/settings.py": "SECRET_KEY = 'x'\nINSTALLED_APPS = ['django.contrib.staticfiles']\nSTATIC_URL = 'static/'\nSTATICFILES_DIRS = ['assets']\n"
+                "mysite/settings.py": (
+                    "SECRET_KEY = 'x'\nINSTALLED_APPS = ['django.contrib.staticfiles']\n"
+                    "STATIC_URL = 'static/'\nSTATICFILES_DIRS = ['assets']\n"
+                )
             },
             "STATIC_ROOT = ",
         ),
@@ -317,8 +326,10 @@ def test_a_build_killed_in_the_middle_leaves_nothing_that_a_later_one_trusts(
         {
             **SMALL,
             "requirements.txt": "./lib\n",
-            "lib/setup.py": "import sys, time\nprint('BUILDING', file=sys.stderr)\ntime.sleep(3456 if open('slow').read() else 0)\n"
-            "from setuptools import setup; setup(name='mylib', version='1', py_modules=['mylib'])\n",
+            "lib/setup.py": (
+                "import time\ntime.sleep(3456 if open('slow').read() else 0)\n"
+                "from setuptools import setup\n" + SETUP
+            ),
             "lib/slow": "yes",
             "lib/mylib.py": "VALUE = 1\n",
         },
@@ -356,9 +367,11 @@ def sleeping(word: str) -> bool:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             command = (path / "cmdline").read_bytes()
-            if b"get_requires_for_build" in command or word.encode() in command or b"build_wheel" in command:
-                if (path / "status").read_text().count("200901"):
-                    return True
+            building = any(
+                name in command for name in (word.encode(), b"get_requires_for_build", b"build_wheel")
+            )
+            if building and str(BUILD_UID) in (path / "status").read_text():
+                return True
         except OSError:
             continue
     return False

@@ -123,7 +123,7 @@ def test_a_broken_pipfile_lock_is_refused(text: str) -> None:
 
 
 def test_a_pipfile_that_changed_after_its_lock_is_noticed(tmp_path: Path) -> None:
-    pipfile = '[[source]]\nurl = "https://x.example/simple"\nverify_ssl = true\nname = "x"\n[packages]\ndjango = "*"\n'
+    pipfile = '[[source]]\nurl = "https://x.example/simple"\nname = "x"\n[packages]\ndjango = "*"\n'
     import tomllib
 
     lock = {"_meta": {"hash": {"sha256": requirements.pipfile_hash(tomllib.loads(pipfile))}}, "default": {}}

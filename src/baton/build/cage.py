@@ -68,8 +68,8 @@ _ENTER = (
 
 @dataclass(frozen=True)
 class Ended:
-    """`tail`: the last lines, redacted; `step`: what the script said last that it was doing; `starved`: of
-    memory.
+    """`tail`: the last lines that were shown, redacted; `step`: what the script last said that it was doing;
+    `starved`: of memory.
     """
 
     status: int
@@ -197,9 +197,10 @@ class Cage:
 
     def _show(self, line: str, show: Callable[[str], str | None], tail: deque[str]) -> None:
         line = self.out.redact(line)
-        tail.append(line)
-        self.lines += 1
         shown = show(line)
+        if shown is not None:
+            tail.append(line)
+        self.lines += 1
         if shown is None or self.lines > MOST_LINES:
             return
         self.out.line(

@@ -148,16 +148,12 @@ def _git_environment(shop: Workshop) -> dict[str, str]:
 
 def detect(shop: Workshop, name: str, mount: Mount) -> str:
     """What bin/detect prints. Raises BuildpackRejects."""
-    ended = shop.run(
-        f"bin/detect of {name}",
-        f"exec {mount.target}/bin/detect /app",
-        binds=(mount,),
-        env=_environment(shop),
-        show=lambda line: None,
-    )
+    script = f"exec {mount.target}/bin/detect /app > {REPORT}/detected 2>/dev/null"
+    ended = shop.run(f"bin/detect of {name}", script, binds=(mount,), env=_environment(shop))
     if ended.status:
         raise BuildpackRejects(name, "an app of its own kind (bin/detect)")
-    shown = (ended.tail or (name,))[0].strip()
+    said = (tree.read_bytes(shop.cage.report, "detected", 10_000) or b"").decode(errors="replace")
+    shown = said.strip().partition("\n")[0]
     return "".join(character for character in shown if character.isprintable())[:LONGEST_NAME] or name
 
 

@@ -92,8 +92,16 @@ def _directories(home: Home) -> list[Path]:
     named = [Path(item) for item in os.environ.get("BATON_PYTHONS", "").split(":") if item.startswith("/")]
     managed = (own_directory(home), uv_directory())
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    below = [path / "bin" for base in (*managed, pyenv) if base.is_dir() for path in sorted(base.iterdir())]
+    below = [path / "bin" for base in (*managed, pyenv) for path in _children(base)]
     return [*named, Path("/usr/bin"), Path("/usr/local/bin"), *below]
+
+
+def _children(directory: Path) -> list[Path]:
+    """Nothing of what this user may not see."""
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []
 
 
 def own_directory(home: Home) -> Path:

@@ -80,8 +80,10 @@ _STALE = re.compile(
     r"|npm ci.*can only install with an existing package-lock",
     re.I | re.S,
 )
+# npm's own notices, and the page of usage that it prints below a mistake.
 _NOISE = re.compile(
     r"^npm (?:warn|WARN|notice) (?:Unknown (?:user|env|project|builtin) config|config )|^npm notice"
+    r"|^npm (?:error|ERR!)(?:$| $| {2,}| \[| Usage:| Options:| Clean install a project| Run \"npm help)"
 )
 
 

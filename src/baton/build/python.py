@@ -255,7 +255,8 @@ def _installation(shop: Workshop, needs: Needs, cache: str, *, shared: bool) -> 
         "requirements.txt": f"uv pip install --python {PYTHON} -r requirements.txt",
         "Pipfile.lock": f"uv pip install --python {PYTHON} -r {GIVEN}/requirements.txt",
         "poetry.lock": (
-            f"{POETRY} check --lock\n{POETRY} export --only main --format requirements.txt --output {REPORT}/given.txt\n"
+            f"{POETRY} check --lock\n"
+            f"{POETRY} export --only main --format requirements.txt --output {REPORT}/given.txt\n"
             f"uv pip install --python {PYTHON} -r {REPORT}/given.txt"
         ),
         "uv.lock": f"uv sync --locked --no-default-groups --no-dev --python {PYTHON}",
@@ -317,7 +318,8 @@ def install_environment(shop: Workshop, *, shared: bool) -> dict[str, str]:
         "PATH": f"{Path(UV).parent}:{env['PATH']}",
         "UV_CACHE_DIR": "/app/.heroku/uv",
         "UV_TOOL_DIR": f"{REPORT}/tools",
-        "UV_LINK_MODE": "hardlink",
+        # Without a user of its own for the cage, its cache must not share inodes with a finished tree.
+        "UV_LINK_MODE": "copy" if shop.request.uid is None else "hardlink",
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_PROJECT_ENVIRONMENT": PREFIX,

@@ -8,7 +8,18 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from baton.build import classic, dependencies, detect, nodejs, procfile, python, slugignore, static, tree
+from baton.build import (
+    classic,
+    dependencies,
+    detect,
+    nodejs,
+    procfile,
+    python,
+    slugignore,
+    static,
+    storage,
+    tree,
+)
 from baton.build.cage import Cage, check_disk
 from baton.build.errors import BuildError, DiskFull
 from baton.build.output import Output
@@ -38,7 +49,9 @@ def build(request: BuildRequest, out: Callable[[str], None], cancelled: Callable
 def _build_or_clear(request: BuildRequest, output: Output, cancelled: Callable[[], bool]) -> Slug:
     request.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     running = dependencies.acquire(running_lock(request), shared=False, cancelled=cancelled)
+    request.directory.chmod(0o700)
     shop = Workshop(request, request.source, Cage(request, output, cancelled), output)
+    shop.leases.append(dependencies.acquire(storage.cache_lock(request.home, request.key), shared=True))
     try:
         return _build(shop, cancelled)
     except OSError as error:
@@ -66,7 +79,7 @@ def _build(shop: Workshop, cancelled: Callable[[], bool]) -> Slug:
     request = shop.request
     check_disk(request.home, request.limits.reserve)
     shop.cage.require()
-    request.home.deps.mkdir(mode=0o755, parents=True, exist_ok=True)
+    request.home.deps.mkdir(mode=0o700, parents=True, exist_ok=True)
     shop.out.title(f"Building on the {request.stack.capitalize()} stack")
     prepare(shop)
     names = detect.choose(shop.root, request.buildpacks)
@@ -152,7 +165,7 @@ def finish(
     shop.out.title("Compressing...")
     size = tree.seal(shop.root, request.owner, request.limits)
     shop.out.detail(f"Done: {shown_size(size)}")
-    request.home.slugs.mkdir(mode=0o755, parents=True, exist_ok=True)
+    request.home.slugs.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = request.home.slugs / request.build_id
     write_manifest(path, shop)
     tree.remove(path)

@@ -57,7 +57,7 @@ def collect(home: Home, keep: Keep) -> Freed:
             _collect_build(home, path, freed)
     _collect_trees(home, freed)
     for path in _listed(home.root / "cache"):
-        _collect_cache(path, keep, freed)
+        _collect_cache(home, path, keep, freed)
     if disk_usage(static.variants(home)) > keep.cache:
         _remove(static.variants(home), freed)
     for path in _listed(home.root / "static"):
@@ -102,18 +102,18 @@ def claimed(home: Home) -> set[str]:
     return found
 
 
-def _collect_cache(path: Path, keep: Keep, freed: Freed) -> None:
+def cache_lock(home: Home, key: str) -> Path:
+    """Shared by every build of the app as long as it runs."""
+    return home.root / "cache" / ".locks" / key
+
+
+def _collect_cache(home: Home, path: Path, keep: Keep, freed: Freed) -> None:
     if path.name in keep.keys and disk_usage(path) <= keep.cache:
         return
-    for part in _listed(path):
-        if part.suffix == ".lock":
-            continue
-        lease = dependencies.attempt(path / f"{part.name}.lock")
-        if lease is not None:
-            _remove(part, freed)
-            lease.release()
-    if path.name not in keep.keys:
+    lease = dependencies.attempt(cache_lock(home, path.name))
+    if lease is not None:
         _remove(path, freed)
+        lease.release()
 
 
 def _listed(directory: Path) -> Iterable[Path]:
