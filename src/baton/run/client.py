@@ -27,6 +27,7 @@ from baton.run.specs import AppSpec, ServiceSpec
 PATIENCE = 15.0  # seconds for a restarted supervisor to be there again
 AGAIN = 0.02
 ANSWER_BYTES = 1 << 24
+EVERY = 1 << 30
 
 Document = dict[str, Any]
 
@@ -160,7 +161,7 @@ class Supervisor:
                 for document in _documents(connection):
                     if _done(document):
                         return
-                    request["after"] = document["sequence"]
+                    request |= {"after": document["sequence"], "lines": EVERY}
                     yield document["sequence"], document["line"]
 
     def log(self, key: str, source: str, dyno: str, message: str) -> None:
@@ -237,7 +238,7 @@ class AsyncSupervisor:
                     document = json.loads(line)
                     if _done(document):
                         return
-                    request["after"] = document["sequence"]
+                    request |= {"after": document["sequence"], "lines": EVERY}
                     yield document["sequence"], document["line"]
             except ConnectionError:
                 continue

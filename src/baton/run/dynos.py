@@ -324,6 +324,14 @@ class Dyno:
         inode = self._written().get("pid-namespace")
         return pids_in_namespace(inode) if inode else []
 
+    def _signal(self, number: int) -> None:
+        """To all of its processes; where only bwrap's own first one is there yet, nothing would hear it but SIGKILL."""
+        first = self._written().get("child-pid")
+        pids = [pid for pid in self.pids() if pid != first]
+        signal_all(pids, number)
+        if not pids and self.process:
+            self.process.signal(signal.SIGKILL)
+
     async def terminate(self) -> None:
         """SIGTERM to all of its processes, and after the grace SIGKILL; returns when it is gone."""
         if not self.alive:
@@ -331,7 +339,7 @@ class Dyno:
         if not self.terminated:
             self.terminated = True
             self.machine.say(self.key, self.record.name, "Stopping all processes with SIGTERM")
-            signal_all(self.pids(), signal.SIGTERM)
+            self._signal(signal.SIGTERM)
         await asyncio.wait([self.gone], timeout=self.record.grace)
         if self.alive:
             message = f"Error R12 (Exit timeout) -> At least one process failed to exit within {self.record.grace} seconds of SIGTERM"

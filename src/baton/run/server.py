@@ -306,20 +306,16 @@ class Server:
         """`line` events; with `tail`, until the caller leaves."""
         book = self.machine.book(request["key"])
         source, dyno, after = request.get("source"), request.get("dyno"), request.get("after")
-        lines = book.select(request.get("lines") or KEPT_LINES, after, source, dyno)
-        left = asyncio.create_task(caller.gone())
+        limit, left = request.get("lines") or KEPT_LINES, asyncio.create_task(caller.gone())
         try:
             while not left.done():
-                news = asyncio.ensure_future(book.changed.wait())
-                last = after if after is not None else 0
-                for sequence, line in lines:
+                news, seen = asyncio.ensure_future(book.changed.wait()), book.sequence
+                for sequence, line in book.select(limit, after, source, dyno):
                     await caller.tell({"line": line, "sequence": sequence})
-                    last = sequence
-                after = max(last, after or 0) or book.sequence
                 if not request.get("tail"):
                     return
                 await asyncio.wait([news, left], return_when=asyncio.FIRST_COMPLETED)
-                lines = book.select(1 << 30, after, source, dyno)
+                limit, after = 1 << 30, seen
         finally:
             left.cancel()
 
