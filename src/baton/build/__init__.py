@@ -1,8 +1,6 @@
-"""A pushed tree becomes a slug: buildpacks in order, in a cage, over dependency trees shared by what they
-were made from.
+"""A pushed tree becomes a slug: buildpacks in order, in a cage, over shared dependency trees.
 
-In: a BuildRequest. Out: a Slug, immutable and complete, or a BuildError that says what to type next; and its
-static files for the front door.
+In: a BuildRequest. Out: a Slug, immutable and complete, or a BuildError that says what to type next.
 """
 
 from baton.build.errors import BuildError

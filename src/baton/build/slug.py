@@ -149,7 +149,8 @@ def static_files(shop: Workshop, cancelled: Callable[[], bool]) -> StaticFiles |
     if found is None:
         return None
     compressed = static.compress(shop.root, found, static.variants(shop.request.home), cancelled)
-    shop.out.title(f"Found {len(found.hashed)} hashed static files at {url} ({compressed} compressed ahead)")
+    files = "1 hashed static file" if len(found.hashed) == 1 else f"{len(found.hashed)} hashed static files"
+    shop.out.title(f"Found {files} at {url} ({compressed} compressed ahead)")
     return found
 
 

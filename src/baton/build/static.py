@@ -136,13 +136,15 @@ def compress(slug: Path, static: StaticFiles, cache: Path, cancelled: Callable[[
         path for path in names if path.suffix.lower() in COMPRESSIBLE and _worthwhile(path.lstat().st_size)
     ]
 
-    def one(path: Path) -> bool:
-        if cancelled():
-            raise Cancelled
-        return _compress_one(path, cache)
-
+    done = 0
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), initializer=_yield_to_others) as pool:
-        return sum(pool.map(one, paths))
+        pending = [pool.submit(_compress_one, path, cache) for path in paths]
+        for future in pending:
+            if cancelled():
+                pool.shutdown(cancel_futures=True)
+                raise Cancelled
+            done += future.result()
+    return done
 
 
 def _worthwhile(size: int) -> bool:
