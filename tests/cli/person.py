@@ -1,18 +1,14 @@
-"""Somebody who types commands, and waits for what comes of them."""
+"""Somebody who types commands."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 SECONDS = 60.0
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,6 +20,10 @@ class Person:
     server: str
     email: str
     password: str
+
+    def at(self, place: Path) -> Person:
+        """The same person in another directory."""
+        return replace(self, place=place)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -65,12 +65,3 @@ class Person:
 
     def starts(self, *words: str, **streams: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["baton", *words], cwd=self.place, env=self.environ, **streams)  # type: ignore[call-overload, no-any-return]
-
-
-def eventually(look: Callable[[], T], what: str, seconds: float = SECONDS) -> T:
-    """What `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} did not come about within {seconds:.0f} seconds"
-        time.sleep(0.1)
-    return found

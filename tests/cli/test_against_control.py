@@ -10,19 +10,23 @@ import select
 import signal
 import stat
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.person import SECONDS, Person, eventually
+from tests.cli.person import SECONDS, Person
+from tests.machine import wait_until
 
 pytestmark = pytest.mark.slow
 
 
 def documents(here: Person, *words: str) -> Any:
-    return json.loads(here.baton(*words, "--json").stdout)
+    return json.loads(here.baton(words[0], "--json", *words[1:]).stdout)
 
 
 def test_signing_in_keeps_the_token_private_and_out_of_sight(signed_in: Person) -> None:
@@ -52,23 +56,23 @@ def test_git_finds_the_password_by_itself(signed_in: Person) -> None:
 
 
 def test_a_push_without_any_question_is_served(shop: Person) -> None:
-    url = f"{shop.server}/shop.git"
+    url = f"{shop.server}/cli-shop.git"
     assert f"baton\t{url} (push)" in shop.types("git", "remote", "-v").stdout
-    assert "=== shop" in shop.baton("info").stdout
+    assert "=== cli-shop" in shop.baton("info").stdout
     builds = documents(shop, "builds")
     assert builds[0]["status"] == "succeeded"
     assert "Python" in shop.baton("builds:output").stdout
     assert builds[0]["id"] in shop.baton("builds:info", builds[0]["id"]).stdout
     assert "migrating" in shop.baton("releases:output").stdout
-    up = eventually(lambda: [dyno for dyno in documents(shop, "ps") if dyno["state"] == "up"], "a web dyno")
+    up = wait_until(lambda: [dyno for dyno in documents(shop, "ps") if dyno["state"] == "up"])
     assert [dyno["name"] for dyno in up] == ["web.1"]
     assert "web.1: up" in shop.baton("ps").stdout
 
 
 def test_apps_are_listed_and_a_name_that_is_taken_is_refused(shop: Person) -> None:
     assert shop.baton("apps").stdout.splitlines()[0] == "=== me@example.org Apps"
-    assert "shop" in [app["name"] for app in documents(shop, "apps")]
-    assert "taken" in shop.baton("create", "shop", code=1).stderr
+    assert "cli-shop" in [app["name"] for app in documents(shop, "apps")]
+    assert "taken" in shop.baton("create", "cli-shop", code=1).stderr
 
 
 def test_what_is_not_there_is_exit_code_four(shop: Person) -> None:
@@ -76,7 +80,7 @@ def test_what_is_not_there_is_exit_code_four(shop: Person) -> None:
     assert shop.baton("config:get", "NOWHERE", code=4).stdout == ""
     shop.baton("releases:info", "v999", code=4)
     shop.baton("domains:remove", "nowhere.example.org", code=4)
-    assert json.loads(shop.baton("info", "-a", "nowhere", "--json", code=4).stderr)["id"] == "not_found"
+    assert json.loads(shop.baton("info", "-a", "nowhere", "--json", code=4).stderr)["id"] == "cli.not_found"
 
 
 def test_config_vars_are_set_and_a_release_is_made(shop: Person) -> None:
@@ -127,7 +131,20 @@ def test_a_program_s_output_can_be_had_as_json(shop: Person) -> None:
 
 def test_a_program_on_its_own_leaves_its_output_in_the_log(shop: Person) -> None:
     dyno = documents(shop, "run:detached", "echo", "from-afar")["name"]
-    eventually(lambda: "from-afar" in shop.baton("logs", "--dyno", dyno).stdout, "the line in the log")
+    wait_until(lambda: "from-afar" in shop.baton("logs", "--dyno", dyno).stdout)
+
+
+@contextmanager
+def ended(client: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """It is over after the block; and after a while in any case, so that reading from it can't last."""
+    limit = threading.Timer(SECONDS, client.kill)
+    limit.start()
+    try:
+        with client:
+            yield client
+            client.kill()
+    finally:
+        limit.cancel()
 
 
 class Terminal:
@@ -177,7 +194,7 @@ def test_at_a_terminal_the_program_has_one_too_of_the_same_size(shop: Person) ->
     terminal = Terminal(shop, "run", "bash --norc")
     terminal.until(r"up, .*run\.\d+")
     terminal.type("tty; stty size; echo $((40 + 2))\n")
-    terminal.until(r"/dev/pts/\d+\s+30 100\s+42")
+    terminal.until(r"/dev/(?:pts/\d+|console)\s+30 100\s+42")
     terminal.type("exit 5\n")
     assert terminal.exit_code() == 5
 
@@ -193,23 +210,18 @@ def test_at_a_terminal_ctrl_c_reaches_the_program_and_not_the_client(shop: Perso
 
 
 def test_an_interrupted_client_without_a_terminal_ends_the_program(shop: Person) -> None:
-    client = shop.starts("run", "echo ready; sleep 600", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert client.stdout and client.stdin
-    assert client.stdout.readline() == b"ready\n"
-    client.send_signal(signal.SIGINT)
-    assert client.wait(SECONDS) == 130
-    client.stdin.close()
-    client.stdout.close()
-    eventually(
-        lambda: not [dyno for dyno in documents(shop, "ps") if "sleep 600" in dyno["command"]],
-        "the end of the dyno",
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with ended(shop.starts("run", "echo ready; sleep 600", **pipes)) as client:
+        assert client.stdout and client.stdout.readline() == b"ready\n"
+        client.send_signal(signal.SIGINT)
+        assert client.wait(SECONDS) == 130
+    wait_until(lambda: not [dyno for dyno in documents(shop, "ps") if "sleep 600" in dyno["command"]])
 
 
 def test_dynos_are_scaled_restarted_and_stopped(shop: Person) -> None:
     assert "now running worker at 1:" in shop.baton("ps:scale", "worker=1").stderr
     assert "worker=1:" in shop.baton("ps:scale").stdout
-    eventually(lambda: "the worker works" in shop.baton("logs", "-d", "worker.1").stdout, "the worker")
+    wait_until(lambda: "the worker works" in shop.baton("logs", "-d", "worker.1").stdout)
     assert "all dynos" in shop.baton("ps:restart").stderr
     assert "dyno worker.1" in shop.baton("ps", "restart", "worker.1").stderr
     assert documents(shop, "ps:stop", "worker") == {"stopped": "worker"}
@@ -219,14 +231,12 @@ def test_dynos_are_scaled_restarted_and_stopped(shop: Person) -> None:
 
 
 def test_logs_are_followed_until_ctrl_c(shop: Person) -> None:
-    client = shop.starts("logs", "--tail", "-n", "1", "--json", stdout=subprocess.PIPE)
-    assert client.stdout
-    shop.baton("run:detached", "echo", "followed-line")
-    messages = iter(lambda: json.loads(client.stdout.readline())["message"], "")  # type: ignore[union-attr]
-    assert any(message == "followed-line" for message in messages)
-    client.send_signal(signal.SIGINT)
-    assert client.wait(SECONDS) == 130
-    client.stdout.close()
+    with ended(shop.starts("logs", "--tail", "-n", "1", "--json", stdout=subprocess.PIPE)) as client:
+        assert client.stdout and client.stdout.readline()
+        shop.baton("run:detached", "echo", "followed-line")
+        assert any(json.loads(line)["message"] == "followed-line" for line in client.stdout)
+        client.send_signal(signal.SIGINT)
+        assert client.wait(SECONDS) == 130
 
 
 def test_going_back_is_a_new_release(shop: Person) -> None:
@@ -266,7 +276,7 @@ def test_domains_and_maintenance_mode(shop: Person) -> None:
 def test_an_app_is_renamed_with_its_remote_and_destroyed_only_when_confirmed(
     signed_in: Person, tmp_path: Path
 ) -> None:
-    here = Person(signed_in.home, tmp_path, signed_in.server, signed_in.email, signed_in.password)
+    here = signed_in.at(tmp_path)
     here.types("git", "init", "--quiet")
     name = documents(here, "create")["name"]
     here.baton("rename", f"{name[:20]}-x")
@@ -279,11 +289,11 @@ def test_an_app_is_renamed_with_its_remote_and_destroyed_only_when_confirmed(
 
 
 def test_a_remote_for_an_app_that_exists(shop: Person, tmp_path: Path) -> None:
-    here = Person(shop.home, tmp_path, shop.server, shop.email, shop.password)
+    here = shop.at(tmp_path)
     assert "not in a git repository" in here.baton("info", code=2).stderr
     here.types("git", "init", "--quiet")
-    assert "set git remote live to" in here.baton("git:remote", "-a", "shop", "-r", "live").stdout
-    assert "=== shop" in here.baton("info").stdout
+    assert "set git remote live to" in here.baton("git:remote", "-a", "cli-shop", "-r", "live").stdout
+    assert "=== cli-shop" in here.baton("info").stdout
 
 
 def test_signing_out_revokes_the_token(person: Person, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.cli.rendezvous import ExitCode, command_line, with_exit_code
+from baton.cli.rendezvous import ExitCode, command_line, with_exit_code, without_exit_code
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,11 @@ def test_bash_tells_the_exit_code_of_every_kind_of_command(command: str, code: i
     reader.feed(done.stdout)
     reader.finish()
     assert reader.value == code
+
+
+@pytest.mark.parametrize("command", ["ls -l", "exit 3", "( exit 3\n)", "echo ;"])
+def test_a_command_is_shown_as_it_was_typed(command: str) -> None:
+    assert without_exit_code(with_exit_code(command)) == without_exit_code(command) == command
 
 
 MARKER = "\uffff heroku-command-exit-status: 42\r\n".encode()

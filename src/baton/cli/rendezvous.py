@@ -59,7 +59,11 @@ def with_exit_code(command: str) -> str:
 def without_exit_code(command: str) -> str:
     """The command as it was typed, of one that `with_exit_code` or Heroku's client has made longer."""
     typed, mark, _ = command.partition(_MARK)
-    return typed.removesuffix(' ; echo "') if mark else command
+    if not mark:
+        return command
+    line = typed.removesuffix(' ; echo "')
+    guarded = line.startswith("( ") and line.endswith("\n)")
+    return line[2:-2] if guarded else line
 
 
 class ExitCode:
