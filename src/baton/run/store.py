@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from typing import Any
 
 PACKET = 4096
@@ -95,9 +96,7 @@ class Store:
         self._tell({"quit": True})
 
     def _tell(self, message: dict[str, Any], fd: int | None = None) -> None:
-        """A keeper that has just died is replaced, and then told everything; so nothing is lost here."""
-        try:
-            if self.keeper is not None:
+        """A keeper that has just died is replaced, and the new one is told everything; so nothing is lost here."""
+        if self.keeper is not None:
+            with suppress(ConnectionError):
                 send(self.keeper, message, fd)
-        except (BrokenPipeError, ConnectionError):
-            self.keeper = None
