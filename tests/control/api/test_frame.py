@@ -101,7 +101,7 @@ def test_a_request_id_is_kept_or_made(api: Caller) -> None:
 
 
 def test_a_method_that_a_path_does_not_know_is_told_which_it_knows(api: Caller) -> None:
-    answer = api.delete("/account")
+    answer = api.put("/account")
     assert (answer.status_code, answer.json()["id"]) == (405, "method_not_allowed")
     assert answer["Allow"] == "GET, PATCH, HEAD"
 
@@ -113,7 +113,8 @@ def test_a_method_that_a_path_does_not_know_is_told_which_it_knows(api: Caller) 
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/apps/", 404, "not_found"),
         ("POST", "/pipelines/x/promote", 404, "not_found"),
-        ("POST", "/spaces", 405, "method_not_allowed"),
+        ("POST", "/spaces", 501, "not_implemented"),
+        ("POST", "/apps/tidy-harbor/collaborators", 501, "not_implemented"),
         ("GET", "/spaces/x/nat", 501, "not_implemented"),
         ("POST", "/app-setups", 501, "not_implemented"),
         ("DELETE", "/apps/tidy-harbor/build-cache", 501, "not_implemented"),

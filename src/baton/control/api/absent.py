@@ -7,9 +7,9 @@ from collections.abc import Callable
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from baton.control.api import find, schema
+from baton.control.api import find
 from baton.control.api.errors import Missing
-from baton.control.api.frame import Answer, Call, answer
+from baton.control.api.frame import Answer, Call, answer, not_served
 
 
 def nothing(call: Call) -> Answer:
@@ -34,10 +34,9 @@ def missing(resource: str) -> Callable[..., Answer]:
 
 
 def unknown(request: HttpRequest, **parts: str) -> HttpResponseBase:
-    """The last route: 501 for a path of Heroku's, 404 for any other."""
+    """The last route: 501 for an endpoint of Heroku's, 404 for any other."""
 
     def act() -> Answer:
-        method = "GET" if request.method == "HEAD" else request.method or "GET"
-        raise schema.not_served(method[:20], request.path_info)
+        raise not_served(request) or Missing("endpoint", f"This API has no {request.path_info[:200]}.")
 
     return answer(request, act)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from baton.control.api import find, serialize
+from django.http import HttpRequest
+
+from baton.control.api import find, schema, serialize
 from baton.control.api.errors import InvalidParams, Missing
 from baton.control.api.frame import Answer, Call
 from baton.control.applications import STACKS as KNOWN_STACKS
@@ -137,6 +139,13 @@ def generations(call: Call) -> Answer:
 
 def generation(call: Call, generation: str) -> Answer:
     return _show(GENERATIONS, generation, "generation")
+
+
+def platform_schema(request: HttpRequest) -> Answer:
+    """GET /schema, with this server in the place of Heroku's."""
+    here = request.build_absolute_uri("/").rstrip("/")
+    index, *others = schema.document()["links"]
+    return Answer({**schema.document(), "links": [{**index, "href": here}, *others]})
 
 
 def authority(call: Call) -> Answer:

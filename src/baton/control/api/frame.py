@@ -25,7 +25,7 @@ from django.utils.http import parse_etags, quote_etag
 from baton.base.errors import BatonError
 from baton.base.paths import Home
 from baton.base.settings import Settings
-from baton.control.api import accepts, auth, bodies, errors, limits, links, ranges
+from baton.control.api import accepts, auth, bodies, errors, limits, links, ranges, schema
 from baton.control.errors import Refused
 from baton.control.models import User
 
@@ -157,21 +157,32 @@ def request_id(request: HttpRequest) -> str:
 def _call(
     request: HttpRequest, access: Access | None, endpoints: Mapping[str, Endpoint], parts: Mapping[str, str]
 ) -> Answer:
-    method = "GET" if request.method == "HEAD" else request.method or "GET"
     accepts.check(request.headers.get("Accept"))
     if access is None:
-        return _endpoint(method, endpoints)(request, **parts)
+        return _endpoint(request, endpoints)(request, **parts)
     identity = access(request.headers.get("Authorization"))
     remaining = _take(identity.user)
-    done = _endpoint(method, endpoints)(Call(request, identity), **parts)
+    done = _endpoint(request, endpoints)(Call(request, identity), **parts)
     return Answer(done.body, done.status, {**done.headers, "RateLimit-Remaining": str(remaining)})
 
 
-def _endpoint(method: str, endpoints: Mapping[str, Endpoint]) -> Endpoint:
-    if method not in endpoints:
-        allowed = [*endpoints, "HEAD"] if "GET" in endpoints else [*endpoints]
-        raise errors.MethodNotAllowed(method[:20], allowed)
-    return endpoints[method]
+def _method(request: HttpRequest) -> str:
+    return "GET" if request.method == "HEAD" else (request.method or "GET")[:20]
+
+
+def _endpoint(request: HttpRequest, endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    method = _method(request)
+    if method in endpoints:
+        return endpoints[method]
+    allowed = [*endpoints, "HEAD"] if "GET" in endpoints else [*endpoints]
+    raise not_served(request) or errors.MethodNotAllowed(method, allowed)
+
+
+def not_served(request: HttpRequest) -> errors.NotServed | None:
+    """The error for an endpoint that Heroku has and Baton has not."""
+    method, path = _method(request), request.path_info[:200]
+    purpose = schema.purpose(method, path)
+    return errors.NotServed(f"Baton does not serve {method} {path} ({purpose}).") if purpose else None
 
 
 def _take(user: User) -> int:

@@ -21,7 +21,6 @@ from baton.control.api import (
     logs,
     rawpath,
     releases,
-    schema,
     slugs,
     streams,
 )
@@ -132,7 +131,7 @@ _CATALOGUE = [
     _one("generations", GET=catalogue.generations),
     _one("generations/<part:generation>", GET=catalogue.generation),
     _one("authority", GET=catalogue.authority),
-    _one("schema", access=None, GET=schema.show),
+    _one("schema", access=None, GET=catalogue.platform_schema),
 ]
 
 _ABSENT = [

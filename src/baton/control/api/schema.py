@@ -1,4 +1,4 @@
-"""Heroku's published schema: given out as it is, and asked which of its paths Baton does not serve."""
+"""Heroku's published schema: read once, and asked what a path is for that Baton does not serve."""
 
 from __future__ import annotations
 
@@ -9,34 +9,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from django.http import HttpRequest
-
-from baton.control.api.errors import Missing, NotServed
-from baton.control.api.frame import Answer
-
 FILE = Path(__file__).with_name("platform-schema.json")
 _PLACE = re.compile(r"\{\([^)]*\)\}")
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The schema, read once."""
+    """The schema; shared, not to be changed."""
     found: dict[str, Any] = json.loads(FILE.read_text())
     return found
 
 
-def show(request: HttpRequest) -> Answer:
-    """GET /schema, with this server in the place of Heroku's."""
-    here = request.build_absolute_uri("/").rstrip("/")
-    links = [
-        {**link, "href": here if link["rel"] == "self" and "method" not in link else link["href"]}
-        for link in document()["links"]
-    ]
-    return Answer({**document(), "links": links})
-
-
 @cache
-def _paths() -> tuple[tuple[str, re.Pattern[str], str], ...]:
+def _links() -> tuple[tuple[str, re.Pattern[str], str], ...]:
     """(method, pattern of the path, what it is for) of every link in the schema."""
     found = []
     for resource in document()["definitions"].values():
@@ -47,10 +32,9 @@ def _paths() -> tuple[tuple[str, re.Pattern[str], str], ...]:
     return tuple(found)
 
 
-def not_served(method: str, path: str) -> Exception:
-    """What to answer to a path that no route has."""
-    for known, pattern, description in _paths():
+def purpose(method: str, path: str) -> str | None:
+    """What Heroku's API does there, in its own words; None when it has no such endpoint."""
+    for known, pattern, description in _links():
         if known == method and pattern.fullmatch(path):
-            purpose = description.strip().rstrip(".")
-            return NotServed(f"Baton does not serve {method} {path[:200]} ({purpose}).")
-    return Missing("endpoint", f"There is no {method} {path[:200]} in this API.")
+            return description.strip().rstrip(".")
+    return None
