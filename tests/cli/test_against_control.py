@@ -110,6 +110,22 @@ def test_a_program_runs_with_its_own_input_output_and_exit_code(shop: Person) ->
     assert shop.baton("run", "-X", "exit 42", code=0).stdout == ""
 
 
+def test_a_program_that_reads_late_gets_all_of_its_input(shop: Person) -> None:
+    done = shop.baton("run", "read line; sleep 1; wc -c", stdin=b"go\n" + b"x" * 500_000)
+    assert done.stdout.split() == ["500000"]
+
+
+def test_a_program_s_input_may_be_a_file_or_nothing(shop: Person) -> None:
+    (shop.place / "input.txt").write_text("from a file\n")
+    for source, expected in (("input.txt", "from a file\n"), ("/dev/null", "")):
+        with (
+            (shop.place / source).open("rb") as stdin,
+            ended(shop.starts("run", "cat", stdin=stdin.fileno(), stdout=subprocess.PIPE)) as client,
+        ):
+            assert client.stdout and client.stdout.read().decode() == expected
+            assert client.wait(SECONDS) == 0
+
+
 def test_bytes_pass_unchanged_in_both_directions(shop: Person) -> None:
     data = bytes(range(256)) * 2000
     done = subprocess.run(
@@ -192,7 +208,7 @@ class Terminal:
 
 def test_at_a_terminal_the_program_has_one_too_of_the_same_size(shop: Person) -> None:
     terminal = Terminal(shop, "run", "bash --norc")
-    terminal.until(r"up, .*run\.\d+")
+    terminal.until(r"bash-.*\$ ")
     terminal.type("tty; stty size; echo $((40 + 2))\n")
     terminal.until(r"/dev/(?:pts/\d+|console)\s+30 100\s+42")
     terminal.type("exit 5\n")

@@ -99,5 +99,14 @@ def test_a_server_that_is_not_there_has_its_own_exit_code(tmp_path: Path) -> Non
     assert done.returncode == 5 and "http://127.0.0.1:1" in done.stderr and "key" not in done.stderr.split()
 
 
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_caller_may_have_closed_any_stream(tmp_path: Path, closed: int) -> None:
+    words = [sys.executable, "-m", "baton.cli", "version"]
+    done = subprocess.run(
+        ["bash", "-c", f'exec "$@" {closed}>&-', "-", *words], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0 and b"Traceback" not in done.stderr
+
+
 def test_a_key_to_heroku_itself_is_not_used(tmp_path: Path) -> None:
     assert baton("apps", home=tmp_path, HEROKU_API_KEY="key").returncode == 3

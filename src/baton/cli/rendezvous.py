@@ -158,7 +158,8 @@ class Attachment:
     def run(self) -> int | None:
         """The program's exit code, or None when the dyno ended without telling it. Raises StreamLost."""
         self._connection.setblocking(False)
-        with selectors.DefaultSelector() as selector, suppress(_Closed):
+        # Not epoll, which refuses regular files: stdin may be one.
+        with selectors.PollSelector() as selector, suppress(_Closed):
             while True:
                 self._watch(selector)
                 ready = {key.fd for key, _ in selector.select()}
