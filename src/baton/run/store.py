@@ -7,6 +7,7 @@ from the keeper {"have": NAME} + fd for each name, then {"end": true}, once, whe
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -28,6 +29,16 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any] | None, int | Non
     except ConnectionResetError:
         return None, None
     return (json.loads(data) if data else None), (fds[0] if fds else None)
+
+
+def close(fd: int) -> None:
+    """Also to the event loop: the keeper's copy keeps the kernel from forgetting that it was watched.
+
+    The next file of that number would be taken for it, and never be heard.
+    """
+    with suppress(RuntimeError):  # no loop runs
+        asyncio.get_running_loop().remove_reader(fd)
+    os.close(fd)
 
 
 class Store:
@@ -59,7 +70,7 @@ class Store:
         self.fds[name] = fd
         self._tell({"put": name}, fd)
         if old is not None and old != fd:
-            os.close(old)
+            close(old)
         return fd
 
     def get(self, name: str) -> int | None:
@@ -69,7 +80,7 @@ class Store:
         fd = self.fds.pop(name, None)
         if fd is not None:
             self._tell({"drop": name})
-            os.close(fd)
+            close(fd)
 
     def drop_all(self, prefix: str) -> None:
         for name in self.names(prefix):
