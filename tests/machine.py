@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -247,14 +248,19 @@ class Machine:
 
     def stop(self) -> None:
         """Ends all that it started; what does not end in time is killed by its id."""
-        with suppress(Exception):
-            self.supervisor.shutdown()
-        deadline = time.monotonic() + PATIENCE
+        ending = threading.Thread(target=self._shut_down, daemon=True)
+        ending.start()
+        ending.join(PATIENCE)
+        deadline = time.monotonic() + PATIENCE / 3
         while (left := self.pids()) and time.monotonic() < deadline:
             time.sleep(0.05)
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _shut_down(self) -> None:
+        with suppress(Exception):
+            self.supervisor.shutdown()
 
 
 def wait_until(condition: Callable[[], T], seconds: float = PATIENCE) -> T:

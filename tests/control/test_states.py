@@ -117,7 +117,7 @@ class Supervisor:
 
 
 class History(RuleBasedStateMachine):
-    """Pushes, config changes, scaling, failures and kills at any moment, over the machines that control uses."""
+    """Pushes, config changes, scaling, failures and kills at any moment."""
 
     @initialize()
     def begin(self) -> None:

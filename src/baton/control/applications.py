@@ -119,7 +119,8 @@ def _remove(app: App) -> None:
     frontdoor.refresh()
     with suppress(UnknownApp):  # it never got that far, or was destroyed before the crash
         machine.supervisor().destroy(app.key)
-    places = [home.repository(app.key), home.cache(app.key), home.data(app.key), home.static(app.key)]
+    web = home.run / "web" / app.key
+    places = [home.repository(app.key), home.cache(app.key), home.data(app.key), home.static(app.key), web]
     slugs = app.slugs.exclude(path="").exclude(releases__in=_others_releases(app))
     for place in (*places, *(home.slugs / str(slug.id) for slug in slugs)):
         trees.remove(place)
