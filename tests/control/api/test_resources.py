@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from baton.control.models import App, Build, Domain, Release, Slug, Token
+from baton.base.paths import Home
+from baton.control.api import blobs
+from baton.control.models import App, Build, Domain, Release, Slug, Source, Token
 from tests.control.api.conftest import Caller, make_app, make_release
 
 
@@ -337,9 +342,9 @@ def test_the_schema_is_given_out_with_this_server_in_it(api: Caller) -> None:
     assert found["links"][0]["href"] == "http://testserver"
 
 
-def test_the_certificate_of_the_machine_is_given_out(api: Caller, home: object) -> None:
+def test_the_certificate_of_the_machine_is_given_out(api: Caller, home: Home) -> None:
     assert api.get("/authority").status_code == 404
-    (home.root / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")  # type: ignore[attr-defined]
+    (home.root / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     assert api.get("/authority").json()["certificate"].startswith("-----BEGIN")
 
 
@@ -350,3 +355,21 @@ def test_records_of_one_app_are_not_found_through_another(api: Caller, app: App)
     assert api.get(f"/apps/{app.name}/releases/{release.pk}").status_code == 404
     assert api.get(f"/apps/{app.name}/builds/{build.pk}").status_code == 404
     assert Release.objects.filter(app=app).count() == 3
+
+
+def test_sources_and_broken_uploads_are_forgotten_after_a_day(api: Caller, home: Home) -> None:
+    first = api.post("/sources").json()["source_blob"]["put_url"]
+    old, fresh = (home.root / "sources" / name for name in ("old.part", "fresh.part"))
+    old.parent.mkdir()
+    for path in (old, fresh):
+        path.touch()
+    os.utime(old, (0, 0))
+    Source.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert blobs.local_source(first) == blobs.source_file(home, Source.objects.get().pk)
+    api.post("/sources")
+    assert (old.exists(), fresh.exists(), Source.objects.count()) == (False, True, 1)
+
+
+def test_an_account_asks_for_a_bounded_number_of_sources_a_day(api: Caller) -> None:
+    Source.objects.bulk_create(Source(user=api.user) for _ in range(100))
+    assert api.post("/sources").status_code == 403

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import tarfile
+import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -25,17 +27,13 @@ from baton.control.errors import Invalid
 from baton.control.models import Slug, Source, User
 
 SOURCES_LIVE = timedelta(hours=24)
+UNFINISHED = ".part"
 _OURS = re.compile(r"/streams/source/([\w.-]{1,200})")
 _CHECKSUM = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 
 
 def source_file(home: Home, source: UUID) -> Path:
     return home.root / "sources" / f"{source}.tgz"
-
-
-def slug_file(home: Home, slug: UUID) -> Path:
-    """Where a slug's tar.gz lies until it is unpacked."""
-    return home.root / "sources" / f"slug-{slug}.tgz"
 
 
 def local_source(url: str) -> Path | None:
@@ -75,7 +73,12 @@ def same_checksum(one: str, other: str) -> bool:
 
 
 def collect(home: Home) -> None:
-    """Forget sources that nobody builds any more; a URL that was given out is of no use by then."""
+    """Forget sources that nobody builds any more, and what a crash left of uploads."""
+    began = time.time() - SOURCES_LIVE.total_seconds()
+    for path in (home.root / "sources").glob(f"*{UNFINISHED}"):
+        with suppress(FileNotFoundError):  # that upload has just ended
+            if path.stat().st_mtime < began:
+                path.unlink()
     old = Source.objects.filter(created_at__lt=timezone.now() - SOURCES_LIVE)
     for source in old:
         source_file(home, source.pk).unlink(missing_ok=True)

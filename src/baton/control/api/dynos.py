@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.utils import timezone
 
@@ -67,7 +66,7 @@ def create(call: Call, app: str) -> Answer:
         type=fields.text("type", limit=50),
         force_no_tty=fields.flag("force_no_tty") or False,
         user=call.user,
-        host=urlsplit(call.request.build_absolute_uri("/")).hostname,
+        host=call.host,
     )
     return Answer(serialize.one_off(dyno, getattr(dyno, "attach_url", None)), 201)
 

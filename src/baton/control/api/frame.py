@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -62,6 +63,12 @@ class Call:
     def link(self, kind: str, record: uuid.UUID) -> str:
         """A secret URL, under the very name by which this client reaches control."""
         return self.request.build_absolute_uri(f"/streams/{kind}/{links.seal(kind, record)}")
+
+    @property
+    def host(self) -> str:
+        """The name by which this client reaches control, without the port; an IPv6 address in brackets."""
+        name = urlsplit(self.request.build_absolute_uri("/")).hostname or "127.0.0.1"
+        return f"[{name}]" if ":" in name else name
 
     def page(
         self,

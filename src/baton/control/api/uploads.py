@@ -58,10 +58,10 @@ async def _take(path: str, headers: dict[bytes, bytes], receive: Receive) -> Non
     _check_size(int(length) if (length := headers.get(b"content-length", b"0")).isdigit() else 0)
     folder = settings.HOME.root / "sources"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = folder / f"{uuid.uuid4().hex}.part"
+    scratch = folder / f"{uuid.uuid4().hex}{blobs.UNFINISHED}"
     try:
         await _receive(scratch, receive)
-        await threads.call(_KEEP[kind], identity, scratch)
+        await asyncio.to_thread(threads.closing(_KEEP[kind]), identity, scratch)
     finally:
         scratch.unlink(missing_ok=True)
 
