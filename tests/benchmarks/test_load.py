@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from test_trees import started
+from tests.benchmarks.test_trees import started
 from websockets.sync.server import ServerConnection, serve
 
 from benchmarks.apps import tree
