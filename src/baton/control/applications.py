@@ -119,8 +119,11 @@ def _remove(app: App) -> None:
     frontdoor.refresh()
     with suppress(UnknownApp):  # it never got that far, or was destroyed before the crash
         machine.supervisor().destroy(app.key)
-    web = home.run / "web" / app.key
-    places = [home.repository(app.key), home.cache(app.key), home.data(app.key), home.static(app.key), web]
+    cache = home.cache(app.key)
+    places = [
+        *(home.repository(app.key), cache, cache.parent / ".locks" / app.key),
+        *(home.data(app.key), home.static(app.key), home.run / "web" / app.key),
+    ]
     slugs = app.slugs.exclude(path="").exclude(releases__in=_others_releases(app))
     for place in (*places, *(home.slugs / str(slug.id) for slug in slugs)):
         trees.remove(place)
