@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -24,7 +25,7 @@ from baton.run.sandbox import interpreter_mounts
 from baton.run.specs import AppSpec, Health, Mount, ProcessSpec
 
 VENV = Path(sys.prefix)
-SITE = next(VENV.glob("lib/python3*/site-packages"))
+SITE = Path(sysconfig.get_path("purelib"))
 MOUNTS = (Mount(str(VENV), str(VENV)), *interpreter_mounts(VENV))
 PATIENCE = 30.0
 
@@ -274,12 +275,15 @@ def stage(**env: str) -> Iterator[Stage]:
     root.chmod(0o711)
     home = Home.at(root)
     source = str(Path(client.__file__).parents[2])
-    client.start(home, {**os.environ, "PYTHONPATH": source, **env})
+    paths = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
+    client.start(home, {**os.environ, "PYTHONPATH": paths, **env})
     made = Stage(home, Supervisor(home))
     try:
         yield made
     finally:
         end(made)
+        if sys.exc_info()[0] or "KEEP" in os.environ:
+            print((home.logs / "supervisor.out").read_text()[-4000:])
         shutil.rmtree(root, ignore_errors=True)
 
 

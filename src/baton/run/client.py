@@ -259,28 +259,36 @@ class AsyncSupervisor:
 
 def start(home: Home, env: Mapping[str, str] | None = None) -> None:
     """Start keeper and supervisor of `home` unless they run; returns when they answer. Raises Unavailable."""
-    if not _answers(home):
-        home.logs.mkdir(parents=True, exist_ok=True)
-        with (home.logs / "supervisor.out").open("ab") as output:
-            subprocess.Popen(
-                [sys.executable, "-m", "baton.run.keeper", "--home", str(home.root)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(os.environ if env is None else env),
-                cwd="/",
-                start_new_session=True,
-            )
+    home.logs.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + PATIENCE
+    keeper: subprocess.Popen[bytes] | None = None
     while not _answers(home):
+        # A second keeper of one home ends itself at once, so one too many does no harm.
+        if keeper is None or keeper.poll() is not None:
+            keeper = _start_keeper(home, dict(os.environ if env is None else env))
         if time.monotonic() > deadline:
             raise _unavailable(home, None)
         time.sleep(AGAIN)
 
 
+def _start_keeper(home: Home, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", "baton.run.keeper", "--home", str(home.root)]
+    with (home.logs / "supervisor.out").open("ab") as output:
+        return subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd="/", start_new_session=True
+        )
+
+
 def _answers(home: Home) -> bool:
-    with socket.socket(socket.AF_UNIX) as connection:
-        return connection.connect_ex(str(home.supervisor_socket)) == 0
+    """A whole answer: a socket alone may be that of one that has just been killed."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE / 3)
+            connection.connect(str(home.supervisor_socket))
+            connection.sendall(b'{"op": "status"}\n')
+            return connection.recv(1) != b""
+    except OSError:
+        return False
 
 
 def _connect(home: Home) -> socket.socket:

@@ -1,60 +1,76 @@
 """TCP between apps: only an app's own user and Baton may connect to a dyno's $PORT, and nobody from outside.
 
-One table `inet baton`. Everything is refused from the start, so a dyno whose element comes late is closed, not open.
+One table a home, which speaks of this home's dynos' ports only, so nothing else on the machine notices it.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import zlib
+from pathlib import Path
 
-from baton.run.machine import PORTS, run
+from baton.run.machine import run
 from baton.run.spawn import spawn
 
-_RANGE = f"{PORTS.start}-{PORTS.stop - 1}"
-TABLE = f"""
-add table inet baton
-add set inet baton dynos {{ type inet_service . uid ; }}
-add chain inet baton own
-add chain inet baton leave {{ type filter hook output priority 0 ; policy accept ; }}
-add chain inet baton arrive {{ type filter hook input priority 0 ; policy accept ; }}
-flush chain inet baton own
-flush chain inet baton leave
-flush chain inet baton arrive
-add rule inet baton own meta skuid 0 accept
-add rule inet baton own tcp dport . meta skuid @dynos accept
-add rule inet baton own reject with tcp reset
-add rule inet baton leave tcp dport {_RANGE} fib daddr type local jump own
-add rule inet baton arrive tcp dport {_RANGE} iif != lo drop
-"""
+
+def table(name: str) -> str:
+    """nft's script for a home: adding what is there already changes nothing, so a successor keeps the sets."""
+    commands = (
+        "add table inet NAME",
+        "add set inet NAME ports { type inet_service ; }",
+        "add set inet NAME users { type inet_service . uid ; }",
+        "add chain inet NAME own",
+        "add chain inet NAME leave { type filter hook output priority 0 ; policy accept ; }",
+        "add chain inet NAME arrive { type filter hook input priority 0 ; policy accept ; }",
+        *(f"flush chain inet NAME {chain}" for chain in ("own", "leave", "arrive")),
+        "add rule inet NAME own meta skuid 0 accept",
+        "add rule inet NAME own tcp dport . meta skuid @users accept",
+        "add rule inet NAME own reject with tcp reset",
+        "add rule inet NAME leave tcp dport @ports fib daddr type local jump own",
+        "add rule inet NAME arrive tcp dport @ports iif != lo drop",
+    )
+    return "".join(f"{command}\n".replace("NAME", name) for command in commands)
 
 
 class Firewall:
     """`missing` says why there is none, for doctor; None when it stands."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path) -> None:
+        self.name = f"baton_{zlib.crc32(str(home).encode()):08x}"
         self.nft = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")
         self.missing: str | None = None
 
-    def raise_up(self) -> None:
+    def raise_up(self, *, fresh: bool) -> None:
+        """Make the table; a `fresh` one forgets what a home that died left in it."""
         if os.geteuid() != 0:
             self.missing = "not root"
         elif self.nft is None:
             self.missing = "nft is not installed"
         else:
-            self.missing = run([self.nft, "-f", "-"], TABLE)
+            anew = f"add table inet {self.name}\ndelete table inet {self.name}\n" if fresh else ""
+            self.missing = run([self.nft, "-f", "-"], anew + table(self.name))
 
     def allow(self, port: int, uid: int) -> None:
-        self._element("add", port, uid)
+        """Close the port to all but that user. It takes a few milliseconds, much less than a server needs to bind."""
+        self._change("add", port, uid)
 
     def forbid(self, port: int, uid: int) -> None:
-        self._element("delete", port, uid)
+        """Forget the port: its dyno has gone."""
+        self._change("delete", port, uid)
 
-    def _element(self, verb: str, port: int, uid: int) -> None:
+    def _change(self, verb: str, port: int, uid: int) -> None:
+        what = ("users", f"{{ {port} . {uid} }} ; {verb} element inet {self.name} ports {{ {port} }}")
+        self._command(verb, "element", "inet", self.name, *what)
+
+    def tear_down(self) -> None:
+        self._command("delete", "table", "inet", self.name)
+
+    def _command(self, *words: str) -> None:
         if self.missing is None and self.nft:
-            argv = [self.nft, verb, "element", "inet", "baton", "dynos", f"{{ {port} . {uid} }}"]
             with open(os.devnull, "r+b") as null:  # noqa: PTH123
-                spawn(argv, {"PATH": "/usr/sbin:/usr/bin:/bin"}, dict.fromkeys((0, 1, 2), null.fileno()))
+                standard = dict.fromkeys((0, 1, 2), null.fileno())
+                spawn([self.nft, " ".join(words)], {"PATH": "/usr/sbin:/usr/bin:/bin"}, standard)
 
 
 def ability() -> str | None:

@@ -79,22 +79,27 @@ class Keeper:
             self.fds[name] = fd
 
 
-def lock(home: Path) -> int | None:
-    """The lock that one keeper a home has; None when another one has it. Held until the process ends."""
+def lock(home: Path, patience: float = 0.0) -> int | None:
+    """The lock that one keeper a home has; None when another one has it for so long. Held until the process ends."""
     (home / "run").mkdir(parents=True, exist_ok=True)
     handle = os.open(home / "run" / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(handle)
+                return None
+        time.sleep(0.01)
 
 
 def main(arguments: list[str]) -> int:
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     home = given["--home"]
-    if lock(Path(home)) is None:
+    # One that a supervisor starts may find its predecessor in its last moment.
+    if lock(Path(home), patience=10.0 if "--store" in given else 0.0) is None:
         sys.stderr.write(f"A keeper of {home} is running already.\n")
         return 1
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

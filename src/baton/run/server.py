@@ -337,6 +337,8 @@ class Server:
     async def op_shutdown(self, caller: Caller, request: Answer) -> None:
         await asyncio.gather(*(app.end() for app in self.apps.values()), self.oneoffs.stop())
         await self.services.stop()
+        if self.machine.firewall:
+            self.machine.firewall.tear_down()
         await caller.tell({"done": True})
         self.leave(False)
 
@@ -372,9 +374,9 @@ def spec_of_nothing(spec: AppSpec) -> AppSpec:
     return replace(spec, slug=None, release=0, release_id="", processes=(), env={}, mounts=(), maintenance=False)
 
 
-def raise_firewall(machine: Machine) -> None:
-    machine.firewall = Firewall()
-    machine.firewall.raise_up()
+def raise_firewall(machine: Machine, *, fresh: bool) -> None:
+    machine.firewall = Firewall(machine.home.root)
+    machine.firewall.raise_up(fresh=fresh)
     if machine.firewall.missing and machine.root:
         sys.stderr.write(f"No firewall between apps: {machine.firewall.missing}\n")
 

@@ -202,10 +202,10 @@ class Slot:
         """The dyno did not come to serve: end it and tell who waits."""
         status = None
         if self.dyno:
-            if self.dyno.alive and not self.dyno.terminated:
-                await self.dyno.kill() if isinstance(error, BootTimeout) else await self.dyno.terminate()
-            if not self.dyno.process and self.dyno.alive:
+            if self.dyno.process is None:
                 self.dyno.adopt()
+            elif self.dyno.alive and not self.dyno.terminated:
+                await self.dyno.kill() if isinstance(error, BootTimeout) else await self.dyno.terminate()
             status = await self.dyno.gone
         if not self.first.done():
             self.first.set_exception(error)

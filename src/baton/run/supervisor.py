@@ -41,7 +41,7 @@ class Supervisor:
         self.machine.prepare()
         if fresh:
             end_strays(self.machine)
-        raise_firewall(self.machine)
+        raise_firewall(self.machine, fresh=fresh)
         loop.add_signal_handler(signal.SIGCHLD, self.machine.reap)
         self.watch_keeper()
         self.server.adopt()
