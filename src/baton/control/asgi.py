@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,13 +13,17 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baton.control.settings")
 django.setup(set_prefix=False)
 
-from baton.control import builds, machine, recovery, threads  # noqa: E402 - Django has to be set up first
+from baton.base.errors import BatonError  # noqa: E402
+from baton.base.paths import Home  # noqa: E402
+from baton.control import builds, collecting, frontdoor, machine, recovery, threads  # noqa: E402 - Django has to be set up first
 from baton.control.api.asgi import application as api  # noqa: E402
 from baton.control.git import GitServer  # noqa: E402
 from baton.control.oneoffs import tickets  # noqa: E402
 from baton.control.pushes import HookServer, Pushes  # noqa: E402
 from baton.control.rendezvous import Rendezvous  # noqa: E402
 
+log = logging.getLogger(__name__)
+UPKEEP_SECONDS = 6 * 3600
 Message = dict[str, Any]
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -62,10 +67,24 @@ class Control:
         await self.rendezvous.start()
         threads.start(recovery.bring_up, home, behind)
 
+        self.upkeep = asyncio.create_task(upkeep(home))
+
     async def stop(self) -> None:
+        self.upkeep.cancel()
         builds.cancel_all()
         await self.rendezvous.stop()
         self.hooks.stop()
+
+
+async def upkeep(home: Home) -> None:
+    """What has to be done however long nobody pushes."""
+    while True:
+        await asyncio.sleep(UPKEEP_SECONDS)
+        try:
+            await asyncio.to_thread(threads.closing(frontdoor.renew))
+        except (BatonError, OSError):
+            log.exception("renewing certificates")
+        collecting.soon(home)
 
 
 application = Control()

@@ -6,6 +6,7 @@ import os
 import pwd
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def hosts_of(app: App, name: str | None = None) -> tuple[str, ...]:
 
     `name`: as if it were called so.
     """
-    domains = app.domains.order_by("created_at", "hostname")
+    domains = sorted(app.domains.all(), key=lambda domain: (domain.created_at, domain.hostname))
     custom = [domain.hostname for domain in domains if domain.kind != "heroku"]
     ours = [domain.hostname for domain in domains if domain.kind == "heroku"]
     return (*custom, *([own_host(name)] if name else ours))
@@ -71,10 +72,9 @@ def routed_apps(static: Mapping[str, str | None]) -> list[RoutedApp]:
         for release in Release.objects.filter(current=True).select_related("slug")
         if release.slug and release.slug.path and release.slug.static
     }
-    apps = App.objects.filter(destroyed_at=None).order_by("number")
+    apps = App.objects.filter(destroyed_at=None).order_by("number").prefetch_related("domains")
     return [
-        RoutedApp(app.key, app.name, hosts_of(app), static.get(app.key, current.get(app.id)))
-        for app in apps.prefetch_related("domains")
+        RoutedApp(app.key, app.name, hosts_of(app), static.get(app.key, current.get(app.id))) for app in apps
     ]
 
 
@@ -86,10 +86,48 @@ def workers_user() -> str | None:
     return "www-data" if "www-data" in known else "nobody"
 
 
+@dataclass
+class TakenUp:
+    """What nginx was last given: a release that changes nothing of it then costs it nothing."""
+
+    apps: tuple[RoutedApp, ...] | None = None
+    certificates: dict[Path, int] = field(default_factory=dict)  # with the time of their files' last change
+
+
+_taken_up = TakenUp()
+
+
 def refresh(static: Mapping[str, str | None] | None = None) -> bool:
     """Has the front door take up what the records say now; False when nothing changed. Raises RouteError."""
     with _lock:
-        return _front().apply(_door(static or {}))
+        apps = tuple(routed_apps(static or {}))
+        return apps != _taken_up.apps and _take_up(apps)
+
+
+def renew() -> bool:
+    """As `refresh`, with a look at how long the certificates last; to be called every few hours."""
+    with _lock:
+        return _take_up(tuple(routed_apps({})))
+
+
+def _take_up(apps: tuple[RoutedApp, ...]) -> bool:
+    """Reloads also for a certificate that was renewed in its place, which the document does not show."""
+    front, wanted = _front(), _door(apps)
+    known = _taken_up.certificates
+    renewed = any(known.get(path, age) != age for path, age in _ages(wanted).items())
+    changed = front.apply(wanted)
+    if renewed and not changed:
+        front.reload()
+    _remember(wanted)
+    return changed or renewed
+
+
+def _ages(wanted: Door) -> dict[Path, int]:
+    return {certificate.chain: certificate.chain.stat().st_mtime_ns for certificate in wanted.certificates}
+
+
+def _remember(wanted: Door) -> None:
+    _taken_up.apps, _taken_up.certificates = wanted.apps, _ages(wanted)
 
 
 def register() -> None:
@@ -98,7 +136,7 @@ def register() -> None:
     It runs or goes on running.
     """
     with _lock:
-        front, wanted = _front(), _door({})
+        front, wanted = _front(), _door(tuple(routed_apps({})))
         publish_authority(machine.home())
         running = served_digest(machine.home()) is not None
         changed = front.write(wanted)
@@ -109,6 +147,7 @@ def register() -> None:
         if changed and running:  # one that has just begun would die of the signal
             front.reload()
         front.settle()
+        _remember(wanted)
 
 
 def publish_authority(home: Home) -> Path:
@@ -133,9 +172,8 @@ def _front() -> FrontDoor:
     return FrontDoor(machine.home(), _nginx(), lambda: supervisor.signal(SERVICE, "HUP"))
 
 
-def _door(static: Mapping[str, str | None]) -> Door:
+def _door(apps: tuple[RoutedApp, ...]) -> Door:
     home, settings = machine.home(), machine.options()
-    apps = routed_apps(static)
     certificates = _certificates(home, settings, apps) if settings.https_port else []
     return door(home, settings, apps, certificates, workers_user())
 

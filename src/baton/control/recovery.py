@@ -41,8 +41,8 @@ AT_ONCE = 4  # apps brought up together after a reboot
 def recover(home: Home) -> list[UUID]:
     """Leaves no half-done operation, app or file, and the front door in place. Raises BatonError.
 
-    To be called before anything is served. The apps that it returns are left to `bring_up`, which takes as long
-    as their hand-overs do.
+    To be called before anything is served. The apps that it returns are left to `bring_up`, which takes as
+    long as their hand-overs do.
     """
     repositories.install_hook(home)
     status = supervisor_status()

@@ -18,8 +18,8 @@ REASON = "Baton was restarted before this was finished; what was served is serve
 def settle(operation: Operation, *, reapply: bool = True) -> Settlement | None:
     """Closes it; None when another thread or process is at it already. Raises Unavailable.
 
-    Takes as long as a hand-over that is still going on. `reapply`: after undoing a change, have the supervisor
-    run what the records say.
+    Takes as long as a hand-over that is still going on. `reapply`: after undoing a change, have the
+    supervisor run what the records say.
     """
     if not operations.claim(operation):
         return None
