@@ -19,6 +19,7 @@ OWN = {
     "baton.run.supervisor": "supervisor",
     "baton.run.relay": "relay",
     "baton.control": "control",
+    "/bwrap ": "sandbox",
     "nginx: master": "front door, master",
     "nginx: worker": "front door, worker",
     "nginx: cache": "front door, cache",

@@ -68,10 +68,11 @@ def cpu() -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """The first column is text, the others are figures unless they hold words."""
+    """The first column is text, and `command`; the others are figures."""
     drawn = Table(title=escape(title), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for number, name in enumerate(columns):
-        drawn.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+        is_text = number == 0 or name == "command"
+        drawn.add_column(name, justify="left" if is_text else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*(escape(str(cell)) for cell in row))
     console.print(drawn)

@@ -32,6 +32,7 @@ class Timing:
     served: list[float] = field(default_factory=list)
     returned: list[float] = field(default_factory=list)
     lost: int = 0
+    failures: list[str] = field(default_factory=list)
 
     @property
     def median(self) -> float:
@@ -46,7 +47,9 @@ class Timing:
             wait_for(lambda: load.first_seen(tag) is not None, f"{tag} on {self.site} after {self.what}")
             self.served.append((load.first_seen(tag) or 0.0) - outcome.began)
         self.returned.append(outcome.seconds)
-        self.lost += load.total(["change"]).failed
+        counted = load.total(["change"])
+        self.lost += counted.failed
+        self.failures += counted.failures
 
 
 def must(outcome: Outcome) -> Outcome:
@@ -104,6 +107,11 @@ def show(title: str, timings: Sequence[Timing]) -> None:
     report.table(
         title, ("median (range) in seconds", "rounds", "served after", "returned after", "lost"), rows
     )
+    for each in timings:
+        # A first deploy has nothing to answer before it, and by hand every change interrupts.
+        if each.site == "Baton" and each.what != "first deploy":
+            for failure in each.failures[:5]:
+                report.note(f"  {each.what}: {failure}")
 
 
 def promise(timings: Iterable[Timing], what: str, site: str, limit: float) -> report.Promise:
