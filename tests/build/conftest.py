@@ -70,9 +70,11 @@ class Builder:
     home: Home
     key: str
     lines: list[str] = field(default_factory=list)
+    build_ids: list[str] = field(default_factory=list)
 
     def request(self, files: Tree | Path, **changes: object) -> BuildRequest:
         build_id = uuid.uuid4().hex
+        self.build_ids.append(build_id)
         source = self.home.builds / build_id / "app"
         if isinstance(files, Path):
             shutil.copytree(files, source, symlinks=True)

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from baton.build import BuildError, Keep, Slug, collect, interpreters
+from baton.build.cage import cgroup
+from baton.run.cgroups import Cgroup
 from baton.run.sandbox import Sandbox
 
 from .conftest import APP_UID, BUILD_UID, DJANGO, Builder, write_tree
@@ -354,12 +356,15 @@ def test_a_build_killed_in_the_middle_leaves_nothing_that_a_later_one_trusts(
     (files / "lib/slow").write_text("")
     slug = fresh.build(files)
     assert inside(slug, "python", "-c", "import mylib; print(mylib.VALUE)") == "1"
+    dead = [path.name for path in fresh.home.builds.iterdir() if path.name != ".locks"]
     kept = frozenset(path.name for path in fresh.home.slugs.glob("*"))
     collect(
         fresh.home,
         Keep(kept, frozenset(), frozenset(path.name for path in (fresh.home.root / "cache").iterdir())),
     )
+    assert len(dead) == 1
     assert [path for path in fresh.home.builds.iterdir() if path.name != ".locks"] == []
+    assert not any(path.exists() for path in Cgroup(cgroup(dead[0])).directories())
 
 
 def sleeping(word: str) -> bool:

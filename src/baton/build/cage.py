@@ -125,7 +125,7 @@ class Cage:
         box = self._sandbox(view)
         box.prepare()
         group = Cgroup.create(
-            f"baton/build/{self.request.build_id}",
+            cgroup(self.request.build_id),
             memory=self.request.limits.memory,
             processes=self.request.limits.processes,
             cpu_weight=20,
@@ -134,8 +134,7 @@ class Cage:
             inner = ["/bin/bash", "--noprofile", "--norc", "-c", script, "bash", *arguments]
             ended = self._follow(what, self._start(box, group, inner, env), show, group)
         finally:
-            group.kill()
-            group.remove()
+            clear(group)
         if ended.status == 0:
             return ended
         if ended.starved:
@@ -240,6 +239,21 @@ class Cage:
         with suppress(Exception):
             return (tree.read_text(self.report, "step", 1000) or "").strip()
         return ""
+
+
+def cgroup(build_id: str) -> str:
+    """The name of a build's control group."""
+    return f"baton/build/{build_id}"
+
+
+def clear(group: Cgroup) -> None:
+    """End everything in the group and remove it; the kernel may need a moment for the last process."""
+    group.kill()
+    deadline = time.monotonic() + 2
+    group.remove()
+    while any(path.exists() for path in group.directories()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+        group.remove()
 
 
 def check_disk(home: Home, reserve: int) -> None:

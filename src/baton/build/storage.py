@@ -10,7 +10,8 @@ from pathlib import Path
 from baton.base.paths import Home
 from baton.base.settings import Settings
 from baton.build import dependencies, static, tree
-from baton.build.cage import check_disk
+from baton.build.cage import cgroup, check_disk, clear
+from baton.run.cgroups import Cgroup
 
 MEGABYTE = 1024 * 1024
 
@@ -72,6 +73,7 @@ def _collect_build(home: Home, path: Path, freed: Freed) -> None:
     lease = dependencies.attempt(lock)
     if lease is None:
         return
+    clear(Cgroup(cgroup(path.name)))
     _remove(path, freed)
     lock.unlink(missing_ok=True)
     lease.release()
