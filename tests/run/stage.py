@@ -53,7 +53,8 @@ async def application(scope, receive, send):
             if message["type"] == "lifespan.shutdown":
                 return
     body = os.environ.get("VERSION", "").encode() + b" asgi"
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 """
 PLAIN = """
@@ -106,17 +107,39 @@ class Stage:
     uids: Iterator[int] = field(default_factory=lambda: iter(range(31000, 40000)))
 
     def app(
-        self, web: str = "", *, quantity: int = 1, size: str = "Standard-1X", files: dict[str, str] | None = None,
-        workers: tuple[ProcessSpec, ...] = (), health: Health | None = None, grace: int = 30, **env: str,
+        self,
+        web: str = "",
+        *,
+        quantity: int = 1,
+        size: str = "Standard-1X",
+        files: dict[str, str] | None = None,
+        workers: tuple[ProcessSpec, ...] = (),
+        health: Health | None = None,
+        grace: int = 30,
+        **env: str,
     ) -> AppSpec:
         uid = next(self.uids)
         processes = (ProcessSpec("web", web, quantity, size, grace=grace),) if web else ()
         key = new_key()
-        environment = {"PATH": f"{VENV}/bin:/usr/bin:/bin", "PYTHONPATH": "/app/site", "PYTHONUNBUFFERED": "1", "VERSION": "one"}
+        environment = {
+            "PATH": f"{VENV}/bin:/usr/bin:/bin",
+            "PYTHONPATH": "/app/site",
+            "PYTHONUNBUFFERED": "1",
+            "VERSION": "one",
+        }
         return AppSpec(
-            key=key, name=f"app-{key}", app_id=key, release=1, release_id=f"{key}-1",
-            slug=str(make_slug(self.home.root, files, uid)), mounts=MOUNTS, env={**environment, **env},
-            processes=(*processes, *workers), uid=uid, gid=uid, health=health or Health("example.test", timeout=30),
+            key=key,
+            name=f"app-{key}",
+            app_id=key,
+            release=1,
+            release_id=f"{key}-1",
+            slug=str(make_slug(self.home.root, files, uid)),
+            mounts=MOUNTS,
+            env={**environment, **env},
+            processes=(*processes, *workers),
+            uid=uid,
+            gid=uid,
+            health=health or Health("example.test", timeout=30),
         )
 
     def deploy(self, spec: AppSpec, operation: str = "") -> None:
@@ -126,7 +149,9 @@ class Stage:
         return get(self.home.front_socket(spec.key), path, timeout)
 
     def state(self, spec: AppSpec, name: str = "web.1") -> str:
-        return next((dyno["state"] for dyno in self.supervisor.dynos(spec.key) if dyno["name"] == name), "gone")
+        return next(
+            (dyno["state"] for dyno in self.supervisor.dynos(spec.key) if dyno["name"] == name), "gone"
+        )
 
     def lines(self, spec: AppSpec, **how: Any) -> list[str]:
         return [line for _, line in self.supervisor.logs(spec.key, lines=1500, **how)]
@@ -138,7 +163,11 @@ class Stage:
         return next(iter(self.pids(module)))
 
     def pids(self, module: str) -> list[int]:
-        return [pid for pid, words in processes() if f"baton.run.{module}" in words and str(self.home.root) in words]
+        return [
+            pid
+            for pid, words in processes()
+            if f"baton.run.{module}" in words and str(self.home.root) in words
+        ]
 
 
 def next_release(spec: AppSpec, **env: str) -> AppSpec:
@@ -146,8 +175,8 @@ def next_release(spec: AppSpec, **env: str) -> AppSpec:
     return replace(spec, release=release, release_id=f"{spec.key}-{release}", env={**spec.env, **env})
 
 
-def with_quantity(spec: AppSpec, quantity: int, type: str = "web") -> AppSpec:
-    changed = tuple(replace(one, quantity=quantity) if one.type == type else one for one in spec.processes)
+def with_quantity(spec: AppSpec, quantity: int, kind: str = "web") -> AppSpec:
+    changed = tuple(replace(one, quantity=quantity) if one.type == kind else one for one in spec.processes)
     return replace(spec, processes=changed)
 
 
@@ -161,7 +190,9 @@ def processes() -> list[tuple[int, list[str]]]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                found.append((int(entry.name), (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")))
+                found.append(
+                    (int(entry.name), (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0"))
+                )
     return found
 
 
@@ -175,7 +206,14 @@ def get(path: Path, url: str = "/", timeout: float = 30) -> tuple[int, bytes]:
         while piece := connection.recv(65536):
             data += piece
     head, found, body = data.partition(b"\r\n\r\n")
-    length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0)
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.lower().split(b"\r\n")
+            if line.startswith(b"content-length")
+        ),
+        0,
+    )
     if not found or len(body) < length:
         raise ConnectionError(f"an answer cut off after {len(data)} bytes")
     return int(head.split()[1]), body
@@ -189,6 +227,11 @@ def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
             assert found, f"never came true: {condition}"
             return found
         time.sleep(0.02)
+
+
+def restarted_pid(made: Stage, module: str, before: int) -> int:
+    """The pid of the next keeper or supervisor."""
+    return eventually(lambda: next((pid for pid in made.pids(module) if pid != before), 0))
 
 
 class Load:

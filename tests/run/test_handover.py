@@ -122,7 +122,11 @@ def test_a_blank_app_and_a_destroyed_one(shared: Stage) -> None:
 
 def test_web_processes_that_may_not_run_twice_hand_over_one_after_the_other(shared: Stage) -> None:
     # The lock in the app's data directory is taken for the life of the process.
-    locked = "import fcntl, time\nlock = open('/data/lock', 'w')\nfcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+    locked = (
+        "import fcntl, time\n"
+        "lock = open('/data/lock', 'w')\n"
+        "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+    )
     from tests.run.stage import PLAIN
 
     spec = shared.app("python locked.py", files={"locked.py": locked + PLAIN})
@@ -140,15 +144,24 @@ def test_web_processes_that_may_not_run_twice_hand_over_one_after_the_other(shar
 
 
 BAD = {
-    "crashes at boot": ("python -c 'raise ImportError(\"no module named yesterday\")'", errors.Crashed, "yesterday"),
+    "crashes at boot": (
+        "python -c 'raise ImportError(\"no module named yesterday\")'",
+        errors.Crashed,
+        "yesterday",
+    ),
     "never binds": ("echo waiting; sleep 60", errors.BootTimeout, "waiting"),
     "binds and crashes": (
-        "python -c \"import socket,os,time; s=socket.create_server(('',int(os.environ['PORT']))); time.sleep(.3); "
+        "python -c \"import socket,os,time; s=socket.create_server(('',int(os.environ['PORT']))); "
+        "time.sleep(.3); "
         "exit('lost the will')\"",
         errors.Crashed,
         "lost the will",
     ),
-    "gunicorn fails to import": ("python -m gunicorn nothing:here", errors.Crashed, "No module named 'nothing'"),
+    "gunicorn fails to import": (
+        "python -m gunicorn nothing:here",
+        errors.Crashed,
+        "No module named 'nothing'",
+    ),
 }
 
 
@@ -183,7 +196,9 @@ def test_an_answer_of_404_is_alive_without_a_path_and_not_with_one(shared: Stage
     alive = shared.app(COMMANDS["gunicorn sync"], STATUS="404 Not Found")
     shared.deploy(alive)
     assert shared.get(alive)[0] == 404
-    picky = shared.app(COMMANDS["gunicorn sync"], health=Health("a.test", "/up", timeout=1), STATUS="404 Not Found")
+    picky = shared.app(
+        COMMANDS["gunicorn sync"], health=Health("a.test", "/up", timeout=1), STATUS="404 Not Found"
+    )
     with pytest.raises(errors.Unhealthy):
         shared.deploy(picky)
 
@@ -192,7 +207,10 @@ def test_boot_timeout_is_logged_as_r10(shared: Stage) -> None:
     spec = shared.app("sleep 60", health=Health("a.test", timeout=1))
     with pytest.raises(errors.BootTimeout, match="within 1 seconds"):
         shared.deploy(spec)
-    assert "heroku[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 1 seconds" in shared.log(spec)
+    assert (
+        "heroku[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 1 seconds"
+        in shared.log(spec)
+    )
 
 
 def test_the_same_operation_twice_is_done_once(shared: Stage) -> None:
@@ -208,7 +226,13 @@ def test_workers_are_replaced_and_one_that_may_not_run_twice_waits(shared: Stage
         loop = "while sleep 0.1; do :; done"
         return (
             ProcessSpec("worker", f"echo worker {number}; {loop}", 2, "Standard-1X"),
-            ProcessSpec("clock", f"flock -n /data/clock echo clock {number} && flock -n /data/clock sleep 600", 1, "Standard-1X", True),
+            ProcessSpec(
+                "clock",
+                f"flock -n /data/clock echo clock {number} && flock -n /data/clock sleep 600",
+                1,
+                "Standard-1X",
+                True,
+            ),
         )
 
     spec = shared.app(COMMANDS["plain"], workers=workers(1))
@@ -225,11 +249,15 @@ def test_workers_are_replaced_and_one_that_may_not_run_twice_waits(shared: Stage
     eventually(lambda: shared.state(spec, "worker.1") == "gone")
 
 
-def test_a_program_on_the_old_generation_keeps_its_long_connection_until_the_drain_ends(shared: Stage) -> None:
+def test_a_program_on_the_old_generation_keeps_its_long_connection_until_the_drain_ends(
+    shared: Stage,
+) -> None:
     websockets = pytest.importorskip("websockets.sync.client")
     echo = (
         "import asyncio, os\nimport websockets\n"
-        "async def echo(socket):\n    async for message in socket:\n        await socket.send(os.environ['VERSION'] + message)\n"
+        "async def echo(socket):\n"
+        "    async for message in socket:\n"
+        "        await socket.send(os.environ['VERSION'] + message)\n"
         "async def main():\n    async with websockets.serve(echo, '', int(os.environ['PORT'])):\n"
         "        await asyncio.Future()\nasyncio.run(main())\n"
     )

@@ -1,4 +1,6 @@
-"""Whatever is killed with SIGKILL, at whatever moment: requests are answered, lines kept, dynos owned again."""
+"""Whatever is killed with SIGKILL, at whatever moment: requests are answered, lines kept, dynos owned
+again.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,16 +23,15 @@ from tests.run.stage import (
     kill,
     next_release,
     processes,
+    restarted_pid,
     with_quantity,
 )
 
 
-def restarted(stage: Stage, module: str, before: int) -> int:
-    return eventually(lambda: next((pid for pid in stage.pids(module) if pid != before), 0))
-
-
 @pytest.mark.parametrize("server", ["gunicorn sync", "plain", "granian"])
-def test_a_supervisor_killed_again_and_again_under_load_loses_nothing_and_owns_its_dynos(own: Stage, server: str) -> None:
+def test_a_supervisor_killed_again_and_again_under_load_loses_nothing_and_owns_its_dynos(
+    own: Stage, server: str
+) -> None:
     spec = own.app(COMMANDS[server], quantity=2)
     own.deploy(spec)
     before = own.supervisor.dynos(spec.key)
@@ -38,7 +40,7 @@ def test_a_supervisor_killed_again_and_again_under_load_loses_nothing_and_owns_i
             old = own.pid()
             kill(old)
             load.more()
-            restarted(own, "supervisor", old)
+            restarted_pid(own, "supervisor", old)
         assert own.supervisor.dynos(spec.key) == before
         own.deploy(spec := with_quantity(spec, 3))
         load.more()
@@ -55,7 +57,9 @@ def test_a_supervisor_killed_again_and_again_under_load_loses_nothing_and_owns_i
 def test_the_exit_status_of_a_dyno_that_ended_while_there_was_no_supervisor_is_known(own: Stage) -> None:
     from baton.run.specs import ProcessSpec
 
-    worker = ProcessSpec("worker", "while [ ! -e /data/go ]; do sleep 0.05; done; rm /data/go; exit 37", 1, "Standard-1X")
+    worker = ProcessSpec(
+        "worker", "while [ ! -e /data/go ]; do sleep 0.05; done; rm /data/go; exit 37", 1, "Standard-1X"
+    )
     spec = own.app(workers=(worker,))
     own.deploy(spec)
     eventually(lambda: own.state(spec, "worker.1") == "up")
@@ -71,7 +75,14 @@ def test_the_exit_status_of_a_dyno_that_ended_while_there_was_no_supervisor_is_k
 def test_no_log_line_is_lost_or_doubled_when_the_supervisor_is_killed_while_lines_come(own: Stage) -> None:
     from baton.run.specs import ProcessSpec
 
-    count = "import time\nfor n in range(40000):\n    print('line', n, flush=True)\n    n % 50 or time.sleep(0.002)\nprint('end')\ntime.sleep(600)\n"
+    count = (
+        "import time\n"
+        "for n in range(40000):\n"
+        "    print('line', n, flush=True)\n"
+        "    n % 50 or time.sleep(0.002)\n"
+        "print('end')\n"
+        "time.sleep(600)\n"
+    )
     worker = ProcessSpec("worker", "python count.py", 1, "Standard-1X")
     spec = own.app(workers=(worker,), files={"count.py": count})
     own.deploy(spec)
@@ -89,17 +100,22 @@ def test_no_log_line_is_lost_or_doubled_when_the_supervisor_is_killed_while_line
     for _ in range(8):
         old = own.pid()
         kill(old)
-        restarted(own, "supervisor", old)
+        restarted_pid(own, "supervisor", old)
         more = len(seen) + 500
         eventually(lambda: len(seen) > more or seen[-1] == "end")  # noqa: B023
     follower.join(60)
     assert seen == [f"line {n}" for n in range(40000)] + ["end"]
 
 
-def test_a_deploy_whose_supervisor_is_killed_in_the_middle_is_finished_when_it_is_asked_again(own: Stage) -> None:
+def test_a_deploy_whose_supervisor_is_killed_in_the_middle_is_finished_when_it_is_asked_again(
+    own: Stage,
+) -> None:
     spec = own.app(COMMANDS["gunicorn sync"])
     own.deploy(spec)
-    slow = replace(next_release(spec, VERSION="two"), processes=(replace(spec.processes[0], command="sleep 1; " + spec.processes[0].command),))
+    slow = replace(
+        next_release(spec, VERSION="two"),
+        processes=(replace(spec.processes[0], command="sleep 1; " + spec.processes[0].command),),
+    )
     with Load(own.home.front_socket(spec.key)) as load:
         deploy = threading.Thread(target=own.supervisor.deploy, args=(slow, "the-operation"))
         deploy.start()
@@ -107,7 +123,7 @@ def test_a_deploy_whose_supervisor_is_killed_in_the_middle_is_finished_when_it_i
         eventually(lambda: len(list(sockets.iterdir())) == 2)
         old = own.pid()
         kill(old)
-        restarted(own, "supervisor", old)
+        restarted_pid(own, "supervisor", old)
         deploy.join(60)
         load.more()
     assert load.lost == []
@@ -121,16 +137,20 @@ def test_a_deploy_that_nobody_asks_for_again_is_undone(own: Stage) -> None:
 
     spec = own.app(COMMANDS["plain"])
     own.deploy(spec)
-    never = replace(next_release(spec, VERSION="two"), processes=(replace(spec.processes[0], command="sleep 600"),))
+    never = replace(
+        next_release(spec, VERSION="two"), processes=(replace(spec.processes[0], command="sleep 600"),)
+    )
     with socket.socket(socket.AF_UNIX) as connection:
         import json
 
         connection.connect(str(own.home.supervisor_socket))
-        connection.sendall(json.dumps({"op": "deploy", "spec": never.to_json(), "operation": "x"}).encode() + b"\n")
+        connection.sendall(
+            json.dumps({"op": "deploy", "spec": never.to_json(), "operation": "x"}).encode() + b"\n"
+        )
         eventually(lambda: sum("sleep 600" in " ".join(words) for _, words in processes()) > 0)
         old = own.pid()
         kill(old)
-        restarted(own, "supervisor", old)
+        restarted_pid(own, "supervisor", old)
     eventually(lambda: not any("sleep" in words[0] and "600" in words for _, words in processes()))
     eventually(lambda: len(list((own.home.run / "web" / spec.key).iterdir())) == 1)
     assert own.get(spec)[1].startswith(b"one")
@@ -160,11 +180,11 @@ def test_a_killed_keeper_is_replaced_and_what_it_held_survives_the_next_supervis
         for _ in range(2):
             keeper = own.pid("keeper")
             kill(keeper)
-            restarted(own, "keeper", keeper)
+            restarted_pid(own, "keeper", keeper)
             load.more()
             supervisor = own.pid()
             kill(supervisor)
-            restarted(own, "supervisor", supervisor)
+            restarted_pid(own, "supervisor", supervisor)
             load.more()
     assert load.lost == []
     assert own.supervisor.dynos(spec.key) == before
@@ -189,7 +209,7 @@ def first_process(stage: Stage, spec, words: str) -> int:
 
 def _uid(pid: int) -> int:
     try:
-        return os.stat(f"/proc/{pid}").st_uid
+        return Path(f"/proc/{pid}").stat().st_uid
     except OSError:
         return -1
 
@@ -241,7 +261,9 @@ def test_dynos_that_lost_keeper_and_supervisor_at_once_are_ended_by_the_next_sta
 def test_an_app_that_crashes_again_and_again_pauses_and_a_new_release_starts_at_once(own: Stage) -> None:
     from tests.run.stage import page
 
-    files = {"fragile.py": "import os\nif os.path.exists('/data/broken'): raise SystemExit(3)\nimport plain\n"}
+    files = {
+        "fragile.py": "import os\nif os.path.exists('/data/broken'): raise SystemExit(3)\nimport plain\n"
+    }
     spec = own.app("python fragile.py", files=files)
     own.deploy(spec)
     with page(own, "h10"):

@@ -1,6 +1,8 @@
-"""An app as it runs: its serving generation, its workers, where its front leads; deploy, scale, restart, sleep.
+"""An app as it runs: its serving generation, its workers, where its front leads; deploy, scale, restart,
+sleep.
 
-The document in the store is the truth: it is replaced as a whole before anything is done that it speaks of, and a
+The document in the store is the truth: it is replaced as a whole before anything is done that it speaks of,
+and a
 successor makes the machine what it says.
 """
 
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from baton.run.errors import RunError, UnknownDyno
+from baton.run.errors import RunError, Superseded, UnknownDyno
 from baton.run.generations import Generation
 from baton.run.machine import Machine
 from baton.run.sizes import size
@@ -39,11 +41,15 @@ def same_code(one: AppSpec, other: AppSpec) -> bool:
 
 def _code(spec: AppSpec) -> AppSpec:
     processes = tuple(replace(process, quantity=0) for process in spec.processes)
-    return replace(spec, processes=processes, maintenance=False, hosts=(), health=Health(""), name="", description="")
+    return replace(
+        spec, processes=processes, maintenance=False, hosts=(), health=Health(""), name="", description=""
+    )
 
 
 class App:
-    """`lock` is held by whatever changes the formation; crashes and restarts of single dynos go on beside it."""
+    """`lock` is held by whatever changes the formation; crashes and restarts of single dynos go on beside
+    it.
+    """
 
     def __init__(self, machine: Machine, spec: AppSpec) -> None:
         self.machine, self.spec, self.key = machine, spec, spec.key
@@ -106,7 +112,9 @@ class App:
 
     @classmethod
     def from_json(cls, machine: Machine, document: dict[str, Any]) -> App:
-        """Take back what a predecessor had. What it had not yet let serve is undone; what drained goes on draining."""
+        """Take back what a predecessor had. What it had not yet let serve is undone; what drained goes on
+        draining.
+        """
         app = cls(machine, AppSpec.from_json(document["spec"]))
         app.operation, app.last_number = document["operation"], document["last_number"]
         app.stopped, app.asleep = set(document["stopped"]), document["asleep"]
@@ -125,7 +133,14 @@ class App:
     def _adopt_worker(self, held: dict[str, Any], keep: Callable[[str, Slot], object]) -> None:
         same = held["release_id"] == self.spec.release_id
         spec = self.spec if same else replace(self.spec, release_id=held["release_id"])
-        slot = Slot(self.machine, spec, ProcessSpec(**held["process"]), held["name"], None, self.changed)
+        slot = Slot(
+            self.machine,
+            spec,
+            ProcessSpec(**held["process"]),
+            held["name"],
+            generation=None,
+            changed=self.changed,
+        )
         slot.adopt(held)
         keep(held["name"], slot)
 
@@ -154,8 +169,14 @@ class App:
     # Deploy
 
     async def deploy(self, spec: AppSpec, operation: str, emit: Emit) -> None:
-        """Bring the app to `spec`; returns after the flip. Raises RunError, and then nothing served has changed."""
+        """Bring the app to `spec`; returns after the flip. Raises RunError, and then nothing served has
+        changed.
+        """
         async with self.lock:
+            if self.destroyed:
+                raise Superseded(
+                    f"{spec.name} was destroyed while it waited for its deploy.", "Create it anew."
+                )
             if operation and operation == self.operation:
                 return
             if self.serving and same_code(self.spec, spec) and not self.stopped:
@@ -251,7 +272,9 @@ class App:
 
     def _replace_worker(self, name: str, process: ProcessSpec) -> None:
         old = self.workers.get(name)
-        slot = self.workers[name] = Slot(self.machine, self.spec, process, name, None, self.changed)
+        slot = self.workers[name] = Slot(
+            self.machine, self.spec, process, name, generation=None, changed=self.changed
+        )
         leaving = self._dismiss(old) if old else None
         if self.asleep:
             return
@@ -277,7 +300,11 @@ class App:
         """All dynos, those of a type, or one by name. Web dynos are replaced by a new generation."""
         async with self.lock:
             slots = self._find(target)
-            self.stopped -= {target or "*", *(slot.name for slot in slots), *(slot.process.type for slot in slots)}
+            self.stopped -= {
+                target or "*",
+                *(slot.name for slot in slots),
+                *(slot.process.type for slot in slots),
+            }
             web = [slot for slot in slots if slot.generation]
             alone = self.serving is not None and len(web) == len(self.serving.slots)
             if web and alone and (process := self.spec.process("web")):
@@ -353,7 +380,9 @@ class App:
                 return
             self.asleep = True
             self._each(self.slots, "Idling")
-            await asyncio.gather(*(slot.stop(DynoEvent.SLEPT) for slot in self.slots if slot.state is DynoState.UP))
+            await asyncio.gather(
+                *(slot.stop(DynoEvent.SLEPT) for slot in self.slots if slot.state is DynoState.UP)
+            )
             self.changed()
             self._wait_for_caller()
 

@@ -18,7 +18,9 @@ LEAF = "baton.main"
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Where groups can be made. `version` is 2, 1, or 0 for nowhere; `bases` has one directory a controller."""
+    """Where groups can be made. `version` is 2, 1, or 0 for nowhere; `bases` has one directory a
+    controller.
+    """
 
     version: int
     bases: tuple[Path, ...]
@@ -27,7 +29,9 @@ class Hierarchy:
 
 @dataclass(frozen=True)
 class Cgroup:
-    """A group by name, e.g. `baton/<key>/<dyno>`. An object only names it: it can be made anew after a restart."""
+    """A group by name, e.g. `baton/<key>/<dyno>`. An object only names it: it can be made anew after a
+    restart.
+    """
 
     name: str
 
@@ -100,7 +104,9 @@ class Cgroup:
         return 0
 
 
-def limits(version: int, directory: Path, memory: int, processes: int, weight: int) -> Iterable[tuple[str, str]]:
+def limits(
+    version: int, directory: Path, memory: int, processes: int, weight: int
+) -> Iterable[tuple[str, str]]:
     """The files to write in `directory` and their contents, in order."""
     if version == 2:
         return (
@@ -109,7 +115,9 @@ def limits(version: int, directory: Path, memory: int, processes: int, weight: i
             ("pids.max", str(processes)),
             ("cpu.weight", str(weight)),
         )
-    controller = next(base.parts[len(ROOT.parts)] for base in hierarchy().bases if directory.is_relative_to(base))
+    controller = next(
+        base.parts[len(ROOT.parts)] for base in hierarchy().bases if directory.is_relative_to(base)
+    )
     return {
         "memory": (("memory.limit_in_bytes", str(memory)), ("memory.memsw.limit_in_bytes", str(memory))),
         "pids": (("pids.max", str(processes)),),
@@ -123,14 +131,18 @@ def hierarchy() -> Hierarchy:
     controllers = _read(ROOT / "cgroup.controllers").split()
     if controllers:
         return _version_2(controllers)
-    bases = tuple(base for name in V1_CONTROLLERS if (base := ROOT / name).is_dir() and os.access(base, os.W_OK))
+    bases = tuple(
+        base for name in V1_CONTROLLERS if (base := ROOT / name).is_dir() and os.access(base, os.W_OK)
+    )
     missing = tuple(name for name in V1_CONTROLLERS if ROOT / name not in bases)
     return Hierarchy(1 if bases else 0, bases, missing)
 
 
 def _version_2(controllers: list[str]) -> Hierarchy:
     missing = tuple(name for name in V1_CONTROLLERS if name not in controllers)
-    own = next((line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "/")
+    own = next(
+        (line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "/"
+    )
     base = ROOT / own.lstrip("/")
     if base.name == LEAF:
         base = base.parent
@@ -147,7 +159,10 @@ def _enable(directory: Path) -> None:
     wanted = " ".join(f"+{name}" for name in V1_CONTROLLERS if name not in hierarchy().missing)
     if base != ROOT:
         _move_to_leaf(base)
-    for level in (base, *reversed([level for level in directory.parents if level.is_relative_to(base) and level != base])):
+    for level in (
+        base,
+        *reversed([level for level in directory.parents if level.is_relative_to(base) and level != base]),
+    ):
         level.mkdir(exist_ok=True)
         _write(level / "cgroup.subtree_control", wanted)
 

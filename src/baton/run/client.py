@@ -1,6 +1,7 @@
 """How control speaks to the supervisor: `Supervisor` blocks, `AsyncSupervisor` tails logs in an event loop.
 
-A request is one line of JSON, answers are lines of JSON; see `server`. When the supervisor is restarted in between,
+A request is one line of JSON, answers are lines of JSON; see `server`. When the supervisor is restarted in
+between,
 the request is sent again: operations and one-offs are known by their id, log lines by their sequence number.
 """
 
@@ -40,7 +41,9 @@ class Supervisor:
 
     # Apps
 
-    def deploy(self, spec: AppSpec, operation: str, on_event: Callable[[Document], None] = lambda _: None) -> None:
+    def deploy(
+        self, spec: AppSpec, operation: str, on_event: Callable[[Document], None] = lambda _: None
+    ) -> None:
         """Bring the app to `spec`; returns after the flip. The same operation id again does nothing new.
 
         Raises BootTimeout, Crashed, Unhealthy with the log's end; what served before serves on.
@@ -67,7 +70,9 @@ class Supervisor:
         return list(self._ask({"op": "dynos", "key": key})["dynos"])
 
     def status(self) -> Document:
-        """`apps` by key (release, release_id, operation, generation, page), `services`, `firewall`, `memory`."""
+        """`apps` by key (release, release_id, operation, generation, page), `services`, `firewall`,
+        `memory`.
+        """
         return self._ask({"op": "status"})
 
     # One-offs
@@ -87,10 +92,17 @@ class Supervisor:
     ) -> int:
         """Run a command to its end and return its exit status (255 when it can't be known any more).
 
-        `on_output` gets each line, which is in the app's log too. `bound`: it is ended when this connection goes.
+        `on_output` gets each line, which is in the app's log too. `bound`: it is ended when this connection
+        goes.
         Raises TimedOut after `timeout` seconds.
         """
-        request: Document = {"op": "run", "spec": spec.to_json(), "dyno": dyno, "command": command, "type": type}
+        request: Document = {
+            "op": "run",
+            "spec": spec.to_json(),
+            "dyno": dyno,
+            "command": command,
+            "type": type,
+        }
         request |= {"env": dict(env or {}), "timeout": timeout, "bound": bound}
         request["operation"] = operation or str(uuid.uuid4())
 
@@ -101,7 +113,9 @@ class Supervisor:
 
         return int(self._ask(request, on_event)["status"])
 
-    def run_detached(self, spec: AppSpec, dyno: str, command: str, *, env: Mapping[str, str] | None = None) -> None:
+    def run_detached(
+        self, spec: AppSpec, dyno: str, command: str, *, env: Mapping[str, str] | None = None
+    ) -> None:
         """Start a command and leave it; its output is in the app's log."""
         request = {"op": "run_detached", "spec": spec.to_json(), "dyno": dyno, "command": command}
         self._ask({**request, "env": dict(env or {}), "operation": str(uuid.uuid4())})
@@ -117,7 +131,8 @@ class Supervisor:
         rows: int = 24,
         cols: int = 80,
     ) -> socket.socket:
-        """A socket with the program's terminal, or without `tty` its stdin (a chunk ending in 0x04 ends it) and output.
+        """A socket with the program's terminal, or without `tty` its stdin (a chunk ending in 0x04 ends it)
+        and output.
 
         End of file when the program is gone; the program is ended when the socket is closed.
         """
@@ -152,7 +167,9 @@ class Supervisor:
         tail: bool = False,
         after: int | None = None,
     ) -> Iterator[tuple[int, str]]:
-        """(sequence, line), oldest first. `after`: only newer ones. With `tail` until the iterator is closed."""
+        """(sequence, line), oldest first. `after`: only newer ones. With `tail` until the iterator is
+        closed.
+        """
         request = {"op": "logs", "key": key, "lines": lines, "dyno": dyno, "source": source, "tail": tail}
         request["after"] = after
         while True:
@@ -212,7 +229,9 @@ class Supervisor:
 
 
 class AsyncSupervisor:
-    """The same protocol for an event loop. Close the iterator, or cancel what waits for it, to end the connection."""
+    """The same protocol for an event loop. Close the iterator, or cancel what waits for it, to end the
+    connection.
+    """
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -275,7 +294,13 @@ def _start_keeper(home: Home, env: dict[str, str]) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-m", "baton.run.keeper", "--home", str(home.root)]
     with (home.logs / "supervisor.out").open("ab") as output:
         return subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd="/", start_new_session=True
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=env,
+            cwd="/",
+            start_new_session=True,
         )
 
 

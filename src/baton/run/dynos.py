@@ -1,6 +1,7 @@
 """One dyno from start to end: a sandboxed process tree, its log stream, its exit status.
 
-A dyno is gone when its PID namespace is empty, not when the first process has ended. bwrap writes that one's status
+A dyno is gone when its PID namespace is empty, not when the first process has ended. bwrap writes that one's
+status
 into a memfd, from where any supervisor can read it at any time.
 """
 
@@ -31,7 +32,7 @@ from baton.run.sandbox import (
 )
 from baton.run.sizes import MEGABYTE, size
 from baton.run.spawn import spawn
-from baton.run.specs import AppSpec, Mount
+from baton.run.specs import AppSpec, Mount, ProcessSpec
 
 STATUS_FD = 8
 SHARED_FD, PRIVATE_FD = 3, 4
@@ -41,7 +42,7 @@ SETTLE = 0.002  # seconds between looks for what bwrap is about to write
 
 # The one place where a user's own command meets a shell, as on Heroku.
 START = (
-    "for file in .profile.d/*.sh; do if [ -r \"$file\" ]; then . \"$file\"; fi; done; "
+    'for file in .profile.d/*.sh; do if [ -r "$file" ]; then . "$file"; fi; done; '
     'if [ -r .profile ]; then . ./.profile; fi; unset file; exec bash -c "$1"'
 )
 
@@ -70,13 +71,26 @@ class DynoRecord:
         return asdict(self)
 
 
-def new_record(spec: AppSpec, name: str, type_: str, command: str, size_name: str, grace: int, port: int = 0) -> DynoRecord:
-    size(size_name)
-    return DynoRecord(str(uuid.uuid4()), name, type_, command, size_name, grace, spec.release, now(), port, spec.uid)
+def new_record(spec: AppSpec, name: str, process: ProcessSpec, port: int = 0) -> DynoRecord:
+    """A dyno that is about to be started. Raises SpecError for an unknown size."""
+    return DynoRecord(
+        id=str(uuid.uuid4()),
+        name=name,
+        type=process.type,
+        command=process.command,
+        size=size(process.size).name,
+        grace=process.grace,
+        release=spec.release,
+        began=now(),
+        port=port,
+        uid=spec.uid,
+    )
 
 
 def environment(spec: AppSpec, record: DynoRecord, extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment that the first process sees: Heroku's, the config vars, and how a web dyno is reached."""
+    """The environment that the first process sees: Heroku's, the config vars, and how a web dyno is
+    reached.
+    """
     env = {
         "PATH": SAFE_ENVIRONMENT["PATH"],
         "LANG": "C.UTF-8",
@@ -151,9 +165,11 @@ class Dyno:
         tty: bool = False,
         extra: Mapping[str, str] | None = None,
     ) -> None:
-        """Start the processes. `output` and `stdio` (stdin, stdout, stderr) are closed. Raises SandboxError."""
+        """Start the processes. `output` and `stdio` (stdin, stdout, stderr) are closed. Raises
+        SandboxError.
+        """
         try:
-            self._spawn(spec, output, shared, stdio, tty, extra or {})
+            self._spawn(spec, output=output, shared=shared, stdio=stdio, tty=tty, extra=extra or {})
         finally:
             for fd in {*stdio, *([] if output is None else [output])}:
                 os.close(fd)
@@ -163,6 +179,7 @@ class Dyno:
     def _spawn(
         self,
         spec: AppSpec,
+        *,
         output: int | None,
         shared: int | None,
         stdio: Sequence[int],
@@ -248,7 +265,9 @@ class Dyno:
         self._follow_log()
         if self.machine.store.get(self.held("pid")) is not None:
             self._watch(None)
-        elif (pid := self._written().get("child-pid")) and pid in pids_in_namespace(self._written()["pid-namespace"]):
+        elif (pid := self._written().get("child-pid")) and pid in pids_in_namespace(
+            self._written()["pid-namespace"]
+        ):
             self._watch(pid)
         else:
             asyncio.get_running_loop().call_soon(self._finish)
@@ -273,7 +292,9 @@ class Dyno:
 
     def _watch(self, pid: int | None) -> None:
         self.process = Process(self.machine, self.held("pid"), pid)
-        self.process.gone.add_done_callback(lambda _: self.machine.background(asyncio.create_task(self._end())))
+        self.process.gone.add_done_callback(
+            lambda _: self.machine.background(asyncio.create_task(self._end()))
+        )
 
     async def _end(self) -> None:
         """bwrap's outer process may be a moment behind with the status."""
@@ -325,7 +346,9 @@ class Dyno:
         return pids_in_namespace(inode) if inode else []
 
     def _signal(self, number: int) -> None:
-        """To all of its processes; where only bwrap's own first one is there yet, nothing would hear it but SIGKILL."""
+        """To all of its processes; where only bwrap's own first one is there yet, nothing would hear it but
+        SIGKILL.
+        """
         first = self._written().get("child-pid")
         pids = [pid for pid in self.pids() if pid != first]
         signal_all(pids, number)
@@ -342,8 +365,12 @@ class Dyno:
             self._signal(signal.SIGTERM)
         await asyncio.wait([self.gone], timeout=self.record.grace)
         if self.alive:
-            message = f"Error R12 (Exit timeout) -> At least one process failed to exit within {self.record.grace} seconds of SIGTERM"
-            self.machine.say(self.key, self.record.name, message)
+            self.machine.say(
+                self.key,
+                self.record.name,
+                "Error R12 (Exit timeout) -> At least one process failed to exit "
+                f"within {self.record.grace} seconds of SIGTERM",
+            )
             await self.kill()
 
     async def kill(self) -> None:
@@ -357,7 +384,9 @@ class Dyno:
         used, quota = self.cgroup.memory_usage(), size(self.record.size).memory
         if used > quota:
             share = 100 * used / quota
-            self.machine.say(self.key, self.record.name, f"Process running mem={used // MEGABYTE}M({share:.1f}%)")
+            self.machine.say(
+                self.key, self.record.name, f"Process running mem={used // MEGABYTE}M({share:.1f}%)"
+            )
             self.machine.say(self.key, self.record.name, "Error R14 (Memory quota exceeded)")
 
 

@@ -8,7 +8,8 @@ RunError                      run.error
 ├── Unavailable               run.unavailable    the supervisor can't be reached
 ├── Superseded                run.superseded     a newer operation on the app took this one's place
 ├── TimedOut                  run.timeout        a one-off dyno used up its time
-└── NotServing                run.not-serving    new web dynos did not come to serve; each carries a log excerpt
+└── NotServing                run.not-serving    new web dynos did not come to serve; each carries a log
+excerpt
     ├── BootTimeout           run.boot-timeout   R10: nothing answered within the boot time
     ├── Crashed               run.crashed        H10: the process ended before it served
     └── Unhealthy             run.unhealthy      it answers, but not as the health check wants

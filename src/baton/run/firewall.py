@@ -15,7 +15,9 @@ from baton.run.spawn import spawn
 
 
 def table(name: str) -> str:
-    """nft's script for a home: adding what is there already changes nothing, so a successor keeps the sets."""
+    """nft's script for a home: adding what is there already changes nothing, so a successor keeps the
+    sets.
+    """
     commands = (
         "add table inet NAME",
         "add set inet NAME ports { type inet_service ; }",
@@ -52,7 +54,9 @@ class Firewall:
             self.missing = run([self.nft, "-f", "-"], anew + table(self.name))
 
     def allow(self, port: int, uid: int) -> None:
-        """Close the port to all but that user. It takes a few milliseconds, much less than a server needs to bind."""
+        """Close the port to all but that user. It takes a few milliseconds, much less than a server needs to
+        bind.
+        """
         self._change("add", port, uid)
 
     def forbid(self, port: int, uid: int) -> None:
@@ -81,4 +85,8 @@ def ability() -> str | None:
     if nft is None:
         return "Apps can reach each other's $PORT over TCP: install nftables."
     failure = run([nft, "-c", "-f", "-"], "add table inet baton\n")
-    return f"Apps can reach each other's $PORT over TCP: nft does not work here ({failure})." if failure else None
+    return (
+        f"Apps can reach each other's $PORT over TCP: nft does not work here ({failure})."
+        if failure
+        else None
+    )

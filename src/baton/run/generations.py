@@ -40,7 +40,7 @@ class Generation:
         self.changed()
 
     def add(self, process: ProcessSpec, number: int) -> Slot:
-        slot = Slot(self.machine, self.spec, process, f"web.{number}", self, self.changed)
+        slot = Slot(self.machine, self.spec, process, f"web.{number}", generation=self, changed=self.changed)
         self.slots[slot.name] = slot
         return slot
 
@@ -57,7 +57,9 @@ class Generation:
         self.event(HandoverEvent.PASSED)
 
     async def scale(self, process: ProcessSpec) -> None:
-        """More or fewer dynos on the same socket; the newest go first. Raises RunError; the new ones are ended then."""
+        """More or fewer dynos on the same socket; the newest go first. Raises RunError; the new ones are
+        ended then.
+        """
         wanted = {f"web.{number}" for number in range(1, process.quantity + 1)}
         added = [self.add(process, int(name[4:])) for name in sorted(wanted - set(self.slots))]
         for slot in added:
@@ -77,7 +79,9 @@ class Generation:
     # Ending
 
     async def close(self) -> None:
-        """Finish what is in the queue and in work, end the dynos, close the socket. Once, however often it is asked."""
+        """Finish what is in the queue and in work, end the dynos, close the socket. Once, however often it is
+        asked.
+        """
         if self.closing is None:
             self.closing = asyncio.create_task(self._close())
         await asyncio.shield(self.closing)
@@ -128,7 +132,9 @@ class Generation:
 
 
 async def first_starts(slots: list[Slot]) -> None:
-    """Wait for the first start of each; raises the first failure, which is a RunError, without waiting for the rest."""
+    """Wait for the first start of each; raises the first failure, which is a RunError, without waiting for
+    the rest.
+    """
     if not slots:
         return
     try:

@@ -1,7 +1,9 @@
 """`python -m baton.run.keeper --home DIR`: the supervisor's parent, and what survives it.
 
-It holds a copy of every named file descriptor of the supervisor's, and starts another supervisor, which gets them
-all, when one ends. It knows nothing else, so there is little in it that could fail. Orphaned processes of dynos come
+It holds a copy of every named file descriptor of the supervisor's, and starts another supervisor, which gets
+them
+all, when one ends. It knows nothing else, so there is little in it that could fail. Orphaned processes of
+dynos come
 to it and are reaped by the kernel; their exit statuses are where bwrap wrote them, in a memfd held here.
 
 With `--store FD` it is started by a supervisor whose keeper died, and is given everything by that.
@@ -80,7 +82,9 @@ class Keeper:
 
 
 def lock(home: Path, patience: float = 0.0) -> int | None:
-    """The lock that one keeper a home has; None when another one has it for so long. Held until the process ends."""
+    """The lock that one keeper a home has; None when another one has it for so long. Held until the process
+    ends.
+    """
     (home / "run").mkdir(parents=True, exist_ok=True)
     handle = os.open(home / "run" / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience

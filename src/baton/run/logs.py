@@ -1,7 +1,9 @@
 """Log lines: from a dyno's pipe to an app's bounded book on disk, each exactly once, whatever is killed.
 
-A pipe is never read into the process: `splice` moves its bytes into a *spool* (a file in memory that the keeper holds
-too), and they are crossed off only when their lines are on disk. The book's *page* says in one small write how far
+A pipe is never read into the process: `splice` moves its bytes into a *spool* (a file in memory that the
+keeper holds
+too), and they are crossed off only when their lines are on disk. The book's *page* says in one small write
+how far
 file and spools are agreed; what the file has beyond that was cut off half-way and is written anew.
 
 A line on disk is `SEQUENCE TIME SOURCE[DYNO]: MESSAGE`; after the sequence number it is Heroku's.
@@ -156,7 +158,12 @@ class Book:
             view = view[os.write(self.file, view) :]
 
     def _agree(self) -> None:
-        page = {"size": self.size, "sequence": self.sequence, "offsets": self.offsets, "dropped": self.dropped}
+        page = {
+            "size": self.size,
+            "sequence": self.sequence,
+            "offsets": self.offsets,
+            "dropped": self.dropped,
+        }
         handle = self.store.get(f"log:{self.key}")
         if handle is not None:
             os.pwrite(handle, json.dumps(page).encode().ljust(4096, b"\0"), 0)
@@ -181,7 +188,8 @@ class Book:
     def select(
         self, lines: int, after: int | None = None, source: str | None = None, dyno: str | None = None
     ) -> list[tuple[int, str]]:
-        """The last `lines` of those after sequence number `after` and from that source and dyno, oldest first.
+        """The last `lines` of those after sequence number `after` and from that source and dyno, oldest
+        first.
 
         `dyno` may be a process type: "web" means all of web.1, web.2 ...
         """
@@ -207,7 +215,9 @@ def matches(line: str, source: str | None, dyno: str | None) -> bool:
     _, _, rest = line.partition(" ")
     origin, _, tail = rest.partition("[")
     name = tail.partition("]")[0]
-    return (source is None or origin == source) and (dyno is None or name == dyno or name.startswith(f"{dyno}."))
+    return (source is None or origin == source) and (
+        dyno is None or name == dyno or name.startswith(f"{dyno}.")
+    )
 
 
 def lines_backwards(path: Path) -> Iterator[bytes]:
@@ -302,7 +312,10 @@ class Stream:
         while not self.ended.is_set():
             before = self.book.offsets.get(self.name, 0), self.book.sequence
             self.move()
-            if before == (self.book.offsets.get(self.name, 0), self.book.sequence) and not self.ended.is_set():
+            if (
+                before == (self.book.offsets.get(self.name, 0), self.book.sequence)
+                and not self.ended.is_set()
+            ):
                 self.process(final=True)
                 self.end()
 

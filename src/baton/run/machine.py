@@ -27,7 +27,9 @@ BACKLOG = 4096
 
 
 class Machine:
-    """One a supervisor. `drain` is the seconds that connections of an old generation have; `sleep_after` of an eco dyno."""
+    """One a supervisor. `drain` is the seconds that connections of an old generation have; `sleep_after` of
+    an eco dyno.
+    """
 
     def __init__(self, home: Home, store: Store) -> None:
         self.home, self.store = home, store
@@ -42,7 +44,13 @@ class Machine:
 
     def prepare(self) -> None:
         """Make the directories. Others may pass through to a socket by its name, and list nothing."""
-        for directory in (self.home.root, self.home.run, self.dynos, self.home.run / "web", self.home.run / "front"):
+        for directory in (
+            self.home.root,
+            self.home.run,
+            self.dynos,
+            self.home.run / "web",
+            self.home.run / "front",
+        ):
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o711)
         self.home.logs.mkdir(mode=0o700, exist_ok=True)
@@ -79,7 +87,9 @@ class Machine:
             if port not in self.ports and _is_free(port):
                 self.ports.add(port)
                 return port
-        raise RunError("No TCP port between 20000 and 29999 is free for a dyno.", "Stop what uses them: ss -ltnp")
+        raise RunError(
+            "No TCP port between 20000 and 29999 is free for a dyno.", "Stop what uses them: ss -ltnp"
+        )
 
     def reap(self) -> None:
         """Collect every child that has ended; the statuses of those that are waited for are kept."""
@@ -100,7 +110,7 @@ class Machine:
             directory.rename(trash)
             # An overlay leaves a directory without permissions; its owner may remove it once it has some.
             script = 'chmod -R u+rwX -- "$1" 2>/dev/null; exec rm -rf -- "$1"'
-            with open(os.devnull, "r+b") as null:
+            with open(os.devnull, "r+b") as null:  # noqa: PTH123
                 standard = dict.fromkeys((0, 1, 2), null.fileno())
                 spawn(["/bin/sh", "-c", script, "sh", str(trash)], {"PATH": "/usr/bin:/bin"}, standard)
 

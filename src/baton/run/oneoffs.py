@@ -1,4 +1,6 @@
-"""One-off dynos: a command beside the formation; bound to a caller, detached, or attached to one's terminal."""
+"""One-off dynos: a command beside the formation; bound to a caller, detached, or attached to one's
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import struct
 import sys
 import termios
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from baton.run.errors import RunError
 from baton.run.logs import now
 from baton.run.machine import Machine, Process
 from baton.run.spawn import spawn
-from baton.run.specs import AppSpec
+from baton.run.specs import AppSpec, ProcessSpec
 
 GRACE = 30
 SIZE = "Standard-1X"
@@ -28,11 +31,30 @@ ORPHAN_PATIENCE = 15.0  # seconds that a bound one-off of a restarted supervisor
 REMEMBERED = 200
 
 
+@dataclass(frozen=True)
+class Command:
+    """What is to run: `dyno` is its name ("run.1234"), `bound` ends it when its caller's connection goes."""
+
+    dyno: str
+    command: str
+    type: str
+    env: dict[str, str] = field(repr=False)
+    operation: str
+    bound: bool
+
+    @classmethod
+    def from_json(cls, request: Mapping[str, Any], **more: Any) -> Command:
+        """From a request to the supervisor; KeyError where a field is missing."""
+        names = ("dyno", "command", "type", "env", "operation", "bound")
+        return cls(**{name: more[name] if name in more else request[name] for name in names})
+
+
 class OneOff:
     """One command. `after` is the log's sequence number before its first line."""
 
-    def __init__(self, machine: Machine, key: str, record: DynoRecord, operation: str, bound: bool, after: int) -> None:
-        self.machine, self.key, self.operation, self.bound, self.after = machine, key, operation, bound, after
+    def __init__(self, machine: Machine, key: str, record: DynoRecord, held: Mapping[str, Any]) -> None:
+        self.machine, self.key = machine, key
+        self.operation, self.bound, self.after = held["operation"], held["bound"], held["after"]
         self.dyno = Dyno(machine, key, record)
         self.state = "starting"
         self.since = now()
@@ -87,7 +109,7 @@ class OneOffs:
         self.results = {operation: tuple(result) for operation, result in document["results"].items()}
         for held in document["running"]:
             record = DynoRecord(**held["record"])
-            one = OneOff(self.machine, held["key"], record, held["operation"], held["bound"], held["after"])
+            one = OneOff(self.machine, held["key"], record, held)
             one.state = "up"
             self.running[one.operation] = one
             one.dyno.adopt()
@@ -102,26 +124,26 @@ class OneOffs:
         if one.dyno.alive and not one.callers:
             await one.dyno.terminate()
 
-    async def start(
-        self, spec: AppSpec, name: str, command: str, type_: str, env: Mapping[str, str], operation: str, bound: bool
-    ) -> OneOff:
+    async def start(self, spec: AppSpec, command: Command) -> OneOff:
         """Start a command whose output goes to the app's log. Raises RunError."""
-        size = next((process.size for process in spec.processes if process.type == type_), SIZE)
-        one = self._new(spec, name, command, type_, size, operation, bound)
+        one = self._new(spec, command)
         output = one.dyno.hold()
         self._save()
-        await self._run(one, spec, output=output, extra=env)
+        await self._run(one, spec, output=output, extra=command.env)
         return one
 
-    def _new(
-        self, spec: AppSpec, name: str, command: str, type_: str, size: str, operation: str, bound: bool
-    ) -> OneOff:
+    def _new(self, spec: AppSpec, command: Command) -> OneOff:
         if not spec.slug:
-            raise RunError(f"{spec.name} has no slug yet, so nothing can run in it.", "Deploy it first: git push.")
-        record = new_record(spec, name, type_, command, size, GRACE)
-        one = OneOff(self.machine, spec.key, record, operation, bound, self.machine.book(spec.key).sequence)
-        self.machine.say(spec.key, name, f"Starting process with command `{command}`")
-        self.running[operation] = one
+            raise RunError(
+                f"{spec.name} has no slug yet, so nothing can run in it.", "Deploy it first: git push."
+            )
+        known = spec.process(command.type)
+        process = ProcessSpec(command.type, command.command, 1, known.size if known else SIZE, grace=GRACE)
+        record = new_record(spec, command.dyno, process)
+        held = {**vars(command), "after": self.machine.book(spec.key).sequence}
+        one = OneOff(self.machine, spec.key, record, held)
+        self.machine.say(spec.key, command.dyno, f"Starting process with command `{command.command}`")
+        self.running[command.operation] = one
         return one
 
     async def _run(self, one: OneOff, spec: AppSpec, **how: Any) -> None:
@@ -140,7 +162,9 @@ class OneOffs:
 
     async def _note_end(self, one: OneOff) -> None:
         one.status = await one.dyno.gone
-        self.machine.say(one.key, one.name, f"Process exited with status {'unknown' if one.status is None else one.status}")
+        self.machine.say(
+            one.key, one.name, f"Process exited with status {'unknown' if one.status is None else one.status}"
+        )
         one.become("complete" if one.status == 0 else "crashed")
         self.running.pop(one.operation, None)
         self.results[one.operation] = (one.status, one.after)
@@ -155,26 +179,19 @@ class OneOffs:
     # Attached
 
     async def attach(
-        self,
-        spec: AppSpec,
-        name: str,
-        command: str,
-        env: Mapping[str, str],
-        window: tuple[int, int] | None,
-        caller: socket.socket,
-        operation: str,
+        self, spec: AppSpec, command: Command, window: tuple[int, int] | None, caller: socket.socket
     ) -> OneOff:
         """Join a command's terminal (`window` is rows and columns) or its pipes to the caller's connection.
 
-        A relay of its own carries the bytes, so the session outlives this supervisor. The caller gets the line
-        that says so from the relay's parent before any byte of the program.
+        A relay of its own carries the bytes, so the session outlives this supervisor. The caller gets a line
+        saying so before any byte of the program.
         """
-        one = self._new(spec, name, command, "run", SIZE, operation, bound=True)
+        one = self._new(spec, command)
         one.dyno.hold(logged=False)
         self._save()
         ours, theirs = _terminal(window) if window else _pipes()
         try:
-            await self._run(one, spec, stdio=theirs, tty=window is not None, extra=env)
+            await self._run(one, spec, stdio=theirs, tty=window is not None, extra=command.env)
             caller.sendall(b'{"ready": true}\n')
             pid = _spawn_terminal(caller.fileno(), ours, "tty" if window else "pipes")
         finally:
@@ -187,7 +204,9 @@ class OneOffs:
         """When the relay has gone, so has the caller."""
         one.callers = 1
         carrier = Process(self.machine, one.carrier, pid)
-        carrier.gone.add_done_callback(lambda _: self.machine.background(asyncio.create_task(one.dyno.terminate())))
+        carrier.gone.add_done_callback(
+            lambda _: self.machine.background(asyncio.create_task(one.dyno.terminate()))
+        )
 
     def of(self, key: str) -> list[OneOff]:
         return [one for one in self.running.values() if one.key == key]

@@ -1,6 +1,7 @@
 """Asking a web dyno for its health, on each of the roads by which it may be reached.
 
-`inherit`: the private socket at its descriptor 4. `uds`: the path in UVICORN_UDS and GRANIAN_UDS. `tcp`: $PORT.
+`inherit`: the private socket at its descriptor 4. `uds`: the path in UVICORN_UDS and GRANIAN_UDS. `tcp`:
+$PORT.
 Whichever answers well first is the dyno's road.
 """
 

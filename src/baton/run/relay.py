@@ -1,11 +1,13 @@
 """A sidecar that carries bytes; one small process a dyno, run by path so that it imports nothing of Baton.
 
 `relay.py listen --target unix:PATH|tcp:HOST:PORT [--fallback unix:PATH] [--user UID:GID] [--once]`
-    accepts on descriptor 3 and carries each connection to the target, half-closes included. SIGTERM: accept no more,
+    accepts on descriptor 3 and carries each connection to the target, half-closes included. SIGTERM: accept
+    no more,
     finish what there is, end. `--once`: end as soon as the backlog is empty and all is finished.
 `relay.py terminal --style tty|pipes`
-    carries between a caller's connection (3) and a pty's master (4), or a pipe to stdin (4) and one from stdout (5),
-    where a single byte 0x04 from the caller closes stdin.
+    carries between a caller's connection (3) and a pty's master (4), or a pipe to stdin (4) and one from
+    stdout (5),
+    where a byte 0x04 from the caller, with nothing after it, closes stdin.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from typing import NamedTuple
 READ = 65536
 HELD = 262144  # bytes held for a reader that is slow before its writer has to wait
 LISTENER = 3
+END_BYTE = b"\x04"
+END_PATIENCE = 0.1
 EPOLLEXCLUSIVE = 1 << 28
 CONNECT_PATIENCE = 5.0
 DIAL_PATIENCE = 0.01
@@ -33,7 +37,9 @@ AGAIN = 0.005
 class Pump:
     """One direction. `read` gives b"" at the end; `write` takes what it can; `close` passes the end on."""
 
-    def __init__(self, source: int, read: Callable[[], bytes], sink: int, write: Callable[[memoryview], int]) -> None:
+    def __init__(
+        self, source: int, read: Callable[[], bytes], sink: int, write: Callable[[memoryview], int]
+    ) -> None:
         self.source, self.read, self.sink, self.write = source, read, sink, write
         self.held = bytearray()
         self.ended = self.finished = False
@@ -94,6 +100,8 @@ class Loop:
 
     def update(self, pump: Pump) -> None:
         for fd in (pump.source, pump.sink):
+            if fd not in self.pumps:
+                continue
             mask = 0
             for other in self.pumps.get(fd, ()):
                 mask |= select.EPOLLIN if other.source == fd and other.wants_read else 0
@@ -118,6 +126,10 @@ class Loop:
         self.masks.pop(fd, None)
         self.pumps.pop(fd, None)
 
+    def close(self, fd: int) -> None:
+        self.remove(fd)
+        os.close(fd)
+
     def handle(self, fd: int, events: int) -> None:
         for pump in tuple(self.pumps.get(fd, ())):
             if pump.sink == fd and events & (select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP):
@@ -136,7 +148,8 @@ def socket_pump(source: socket.socket, sink: socket.socket) -> Pump:
 class Listener:
     """Accepts one caller at a time, connects it, and forgets the pair when both directions have finished.
 
-    While the target's queue is full nothing more is accepted: callers wait where another dyno may take them. A target
+    While the target's queue is full nothing more is accepted: callers wait where another dyno may take them.
+    A target
     that is gone makes the relay stop; the caller in hand goes to `fallback`, the app's front.
     """
 
@@ -236,7 +249,9 @@ class Pair(NamedTuple):
 
 
 def dial(target: str) -> socket.socket:
-    """Connect; TimeoutError or BlockingIOError when the target's queue is full, another OSError when it is gone."""
+    """Connect; TimeoutError or BlockingIOError when the target's queue is full, another OSError when it is
+    gone.
+    """
     kind, _, rest = target.partition(":")
     server = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -274,36 +289,54 @@ def read_terminal(fd: int) -> bytes:
         raise
 
 
+class Typed:
+    """What a caller without a terminal sends: 0x04 with nothing after it says that stdin has ended."""
+
+    def __init__(self, caller: socket.socket) -> None:
+        self.caller = caller
+        self.held = b""
+
+    def read(self) -> bytes:
+        piece = self.caller.recv(READ)
+        data = self.held + piece
+        self.held = END_BYTE if piece.endswith(END_BYTE) else b""
+        data = data.removesuffix(self.held)
+        if piece and not data:
+            raise BlockingIOError
+        return data if piece else b""
+
+
 def terminal(style: str) -> None:
-    """Ends when the program has ended and all of its output is with the caller, or when the caller is gone."""
+    """Ends when the program has ended and all of its output is with the caller, or when the caller is
+    gone.
+    """
     caller = socket.socket(fileno=LISTENER)
     into, out = (4, 4) if style == "tty" else (4, 5)
-    for fd in {3, into, out}:
+    for fd in {LISTENER, into, out}:
         os.set_blocking(fd, False)
-    loop = Loop()
-    typed = Pump(3, lambda: caller.recv(READ), into, lambda data: os.write(into, data))
-    printed = Pump(out, lambda: read_terminal(out), 3, caller.send)
+    loop, typing = Loop(), Typed(caller)
+    read = typing.read if style == "pipes" else lambda: caller.recv(READ)
+    typed = Pump(LISTENER, read, into, lambda data: os.write(into, data))
+    printed = Pump(out, lambda: read_terminal(out), LISTENER, caller.send)
     if style == "pipes":
-        typed.read = lambda: until_end_byte(typed, caller.recv(READ))
-        typed.close = lambda: os.close(into)
+        typed.close = lambda: loop.close(into)
     printed.close = lambda: caller.shutdown(socket.SHUT_WR)
     loop.add(typed, printed)
     while not printed.finished and not (typed.ended and style == "tty"):
-        for fd, events in loop.epoll.poll():
-            loop.handle(fd, events)
+        events = loop.epoll.poll(END_PATIENCE if typing.held else None)
+        for fd, mask in events:
+            loop.handle(fd, mask)
+        if typing.held and not events:
+            typing.held, typed.ended = b"", True
+            typed.drain()
+            loop.update(typed)
     linger(caller, already=typed.ended)
 
 
-def until_end_byte(pump: Pump, data: bytes) -> bytes:
-    """A chunk that ends in 0x04 is the last one: clients without a terminal say so that stdin has ended."""
-    if not data.endswith(b"\x04"):
-        return data
-    pump.held += data[:-1]
-    return b""
-
-
 def linger(caller: socket.socket, *, already: bool) -> None:
-    """A client that still has its 0x04 to send must not find a closed door: wait for it, half a second at most."""
+    """A client that still has its 0x04 to send must not find a closed door: wait for it, half a second at
+    most.
+    """
     caller.setblocking(True)
     caller.settimeout(0.5)
     with contextlib.suppress(OSError):
@@ -312,7 +345,11 @@ def linger(caller: socket.socket, *, already: bool) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    given = {name: value for name, value in zip(arguments, [*arguments[1:], ""], strict=True) if name.startswith("--")}
+    given = {
+        name: value
+        for name, value in zip(arguments, [*arguments[1:], ""], strict=True)
+        if name.startswith("--")
+    }
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     if arguments[0] == "terminal":
         terminal(given["--style"])

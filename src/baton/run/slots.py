@@ -35,6 +35,7 @@ class Slot:
         spec: AppSpec,
         process: ProcessSpec,
         name: str,
+        *,
         generation: Generation | None,
         changed: Callable[[], None],
     ) -> None:
@@ -138,15 +139,15 @@ class Slot:
 
     async def _launch(self) -> None:
         port = self.machine.free_port() if self.generation else 0
-        record = new_record(
-            self.spec, self.name, self.process.type, self.process.command, self.process.size, self.process.grace, port
-        )
+        record = new_record(self.spec, self.name, self.process, port)
         self.dyno = Dyno(self.machine, self.key, record)
         self.say(f"Starting process with command `{self.process.command}`")
         self.event(DynoEvent.STARTED)
         output = self.dyno.hold()
         self.changed()
-        await self.dyno.start(self.spec, output=output, shared=self.generation.socket if self.generation else None)
+        await self.dyno.start(
+            self.spec, output=output, shared=self.generation.socket if self.generation else None
+        )
 
     async def _boot(self, dyno: Dyno) -> None:
         """Wait until it serves. Raises NotServing."""
@@ -228,30 +229,32 @@ class Slot:
     # Errors
 
     def _timeout(self, findings: Findings) -> NotServing:
-        health = self.spec.health
+        health, who = self.spec.health, f"{self.name} of v{self.spec.release}"
         if findings.status is not None:
-            path = health.path or "/"
             wanted = "200 to 399" if health.path else "below 500"
             return Unhealthy(
-                f"{self.name} of v{self.spec.release} should answer {path} with a status {wanted}; "
+                f"{who} should answer {health.path or '/'} with a status {wanted}; "
                 f"it answered {findings.status}.",
                 f"See why with `heroku logs -a {self.spec.name}`; the check asks with `Host: {health.host}`.",
                 self.excerpt(),
             )
         self.say(
-            f"Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {health.timeout} seconds of launch"
+            "Error R10 (Boot timeout) -> Web process failed to bind to $PORT "
+            f"within {health.timeout} seconds of launch"
         )
         return BootTimeout(
-            f"{self.name} of v{self.spec.release} should listen on $PORT and answer within {health.timeout} seconds "
-            f"of its start; nothing answered (R10).",
-            "Bind to 0.0.0.0:$PORT in the Procfile's web line, for example: web: gunicorn PROJECT.wsgi --bind 0.0.0.0:$PORT",
+            f"{who} should listen on $PORT and answer within {health.timeout} seconds of its start; "
+            "nothing answered (R10).",
+            "Bind to $PORT in the Procfile's web line, for example: "
+            "web: gunicorn PROJECT.wsgi --bind 0.0.0.0:$PORT",
             self.excerpt(),
         )
 
     def _crash(self, status: int | None) -> NotServing:
+        ended = "ended" if status is None else f"ended with status {status}"
         return Crashed(
-            f"{self.name} of v{self.spec.release} should serve, and ended with status {status} before it did (H10).",
-            f"The end of its output is above; try the command with `heroku run bash -a {self.spec.name}`.",
+            f"{self.name} of v{self.spec.release} should serve, and {ended} before it did (H10).",
+            f"Its last lines are above; try the command with `heroku run bash -a {self.spec.name}`.",
             self.excerpt(),
         )
 
@@ -324,5 +327,3 @@ def spawn_relay(
     with open("/dev/null", "r+b") as null:  # noqa: PTH123
         fds = {0: null.fileno(), 1: null.fileno(), 2: 2, relay.LISTENER: listener}
         return spawn(argv, {"PATH": "/usr/bin:/bin"}, fds)
-
-

@@ -19,7 +19,9 @@ class Mount:
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One line of the formation. `stop_first`: never two at a time; `grace`: seconds from SIGTERM to SIGKILL."""
+    """One line of the formation. `stop_first`: never two at a time; `grace`: seconds from SIGTERM to
+    SIGKILL.
+    """
 
     type: str
     command: str

@@ -118,5 +118,7 @@ LONGEST_PAUSE = 600.0
 
 
 def pause_before_restart(failures: int) -> float:
-    """Seconds to wait before the start that follows `failures` failures in a row: at once, then 1, 2, 4 ... 600."""
+    """Seconds to wait before the start that follows `failures` failures in a row: at once, then 1, 2, 4 ...
+    600.
+    """
     return 0.0 if failures <= 1 else min(LONGEST_PAUSE, 2.0 ** (failures - 2))

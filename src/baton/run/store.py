@@ -1,4 +1,5 @@
-"""Open files and state that outlive the supervisor: it holds them by name, and its keeper holds a copy of each.
+"""Open files and state that outlive the supervisor: it holds them by name, and its keeper holds a copy of
+each.
 
 A message is one packet of JSON, with at most one file descriptor attached:
 to the keeper   {"put": NAME} + fd, {"drop": NAME}, {"quit": true}
@@ -107,7 +108,9 @@ class Store:
         self._tell({"quit": True})
 
     def _tell(self, message: dict[str, Any], fd: int | None = None) -> None:
-        """A keeper that has just died is replaced, and the new one is told everything; so nothing is lost here."""
+        """A keeper that has just died is replaced, and the new one is told everything; so nothing is lost
+        here.
+        """
         if self.keeper is not None:
             with suppress(ConnectionError):
                 send(self.keeper, message, fd)

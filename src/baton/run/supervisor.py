@@ -1,6 +1,7 @@
 """`python -m baton.run.supervisor --home DIR --store FD`: started by the keeper, and again whenever it ends.
 
-It may be killed at any moment: what it knows is in the store, and every dyno, socket and pipe goes on without it.
+It may be killed at any moment: what it knows is in the store, and every dyno, socket and pipe goes on without
+it.
 """
 
 from __future__ import annotations
