@@ -26,7 +26,7 @@ from baton.control import (
     outputs,
     releases,
 )
-from baton.control.errors import Invalid, NotFound, Refused
+from baton.control.errors import Cancelled, Conflict, Invalid, NotFound, Refused
 from baton.control.models import App, Build, Dyno, Formation, Release, Slug, User
 from baton.control.operations import Kind
 from baton.control.specs import spec_of
@@ -51,6 +51,8 @@ def _order(work: Callable[P, T]) -> Callable[P, T]:
             raise NotFound(error.message, error.hint) from error
         except Unavailable as error:
             raise Refused(error.message, error.hint, code="service_unavailable", status=503) from error
+        except Cancelled as error:
+            raise Conflict(error.message, error.hint) from error
         except BatonError as error:
             raise Invalid(str(error)) from error
 

@@ -130,7 +130,7 @@ def _run_phase(
     if status != 0:
         raise ReleaseFailed(
             f"The release command ended with status {status}: {command}",
-            "Its output is above. Mend it and push again; what it changed in a database stays changed.",
+            f"Its output: baton releases:output v{spec.release}. What it did to a database stays done.",
         )
 
 
