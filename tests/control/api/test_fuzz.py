@@ -137,7 +137,7 @@ def test_no_path_is_open_without_a_token(
 ) -> None:
     path = data.draw(paths(route))
     answer = send(fuzzed.client, "GET", path, b"", {"Authorization": header})
-    if answer is not None and path.split("/")[1] not in OPEN:
+    if answer is not None and path.partition("?")[0].split("/")[1] not in OPEN:
         assert answer.status_code in (400, 401, 404, 405, 501), answer.text
         assert answer.status_code != 404 or answer.json()["resource"] == "endpoint"
 
