@@ -67,22 +67,19 @@ def obtain(
     through an overlay; `owner` (else root) is who may write over its files there.
     """
     path = home.deps / name
-    lease = acquire(lock_file(home, name), shared=True, cancelled=cancelled)
-    if path.is_dir():
-        return Shared(path, lease, cached=True)
-    lease.release()
-    lease = acquire(lock_file(home, name), shared=False, cancelled=cancelled)
-    try:
-        cached = path.is_dir()
-        if not cached:
-            staging = make()
-            tree.seal(staging, owner, limits)
-            staging.rename(path)
-    except BaseException:
+    cached = True
+    while True:
+        lease = acquire(lock_file(home, name), shared=True, cancelled=cancelled)
+        if path.is_dir():
+            return Shared(path, lease, cached)
         lease.release()
-        raise
-    fcntl.flock(lease.handle, fcntl.LOCK_SH)
-    return Shared(path, lease, cached)
+        # A lock can't be weakened without letting go of it: look again, as if another had made the tree.
+        with locked(lock_file(home, name), cancelled):
+            if not path.is_dir():
+                cached = False
+                staging = make()
+                tree.seal(staging, owner, limits)
+                staging.rename(path)
 
 
 def lock_file(home: Home, name: str) -> Path:
