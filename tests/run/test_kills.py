@@ -226,7 +226,7 @@ def test_a_killed_dyno_is_started_again_and_requests_wait_for_it(own: Stage) -> 
     log = own.log(spec)
     assert "heroku[web.1]: Process exited with status 137" in log
     assert "State changed from up to crashed" in log
-    assert own.state(spec) == "up"
+    eventually(lambda: own.state(spec) == "up")
 
 
 def test_a_killed_relay_is_started_again(own: Stage) -> None:

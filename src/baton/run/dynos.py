@@ -357,6 +357,8 @@ class Dyno:
 
     async def terminate(self) -> None:
         """SIGTERM to all of its processes, and after the grace SIGKILL; returns when it is gone."""
+        while self.alive and self.process is None:
+            await asyncio.sleep(SETTLE)  # It is just being started.
         if not self.alive:
             return
         if not self.terminated:
