@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 V1_CONTROLLERS = ("memory", "cpu", "pids")
 LEAF = "baton.main"
+BUILDS = "baton/build"
+TOGETHER = 20  # how many usual processes all of Baton's groups together weigh
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,18 @@ class Cgroup:
     def create(cls, name: str, *, memory: int, processes: int, cpu_weight: int = 100) -> Cgroup:
         """Make the group with its limits: bytes (swap included), number of tasks, weight (100 is usual)."""
         group = cls(name)
-        for directory in group.directories():
+        for base, directory in zip(hierarchy().bases, group.directories(), strict=True):
             _enable(directory)
             directory.mkdir(parents=True, exist_ok=True)
+            _weigh(base / directory.relative_to(base).parts[0])
             for file, value in limits(hierarchy().version, directory, memory, processes, cpu_weight):
                 _write(directory / file, value)
         return group
 
     def directories(self) -> list[Path]:
-        return [base / self.name for base in hierarchy().bases]
+        """One a controller. Builds are apart from dynos, so that they can weigh less than anything live."""
+        name = self.name.replace(f"{BUILDS}/", f"{BUILDS.replace('/', '-')}/", 1)
+        return [base / name for base in hierarchy().bases]
 
     @property
     def entrances(self) -> list[str]:
@@ -165,6 +170,21 @@ def _enable(directory: Path) -> None:
     ):
         level.mkdir(exist_ok=True)
         _write(level / "cgroup.subtree_control", wanted)
+
+
+def _weigh(top: Path) -> None:
+    """All dynos together would otherwise weigh as much as one process outside of every group."""
+    weight = 100 * TOGETHER if top.name == "baton" else 50
+    _write(top / "cpu.weight", str(weight))
+    _write(top / "cpu.shares", str(weight * 1024 // 100))
+
+
+def sweep(leaf: str) -> None:
+    """Remove what is left of groups `baton/*/LEAF`, whose processes have been killed."""
+    for base in hierarchy().bases:
+        for directory in base.glob(f"baton/*/{leaf}"):
+            Cgroup(str(directory.relative_to(base))).kill()
+            Cgroup(str(directory.relative_to(base))).remove()
 
 
 def _move_to_leaf(base: Path) -> None:

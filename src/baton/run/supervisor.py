@@ -19,6 +19,7 @@ from baton.base.paths import Home
 from baton.route.routerlog import heroku_line
 from baton.run import keeper
 from baton.run.apps import tidy_fronts
+from baton.run.cgroups import sweep
 from baton.run.generations import connections
 from baton.run.machine import Machine, signal_all
 from baton.run.server import Server, raise_firewall
@@ -165,6 +166,7 @@ def end_strays(machine: Machine) -> None:
                 found.append(int(entry.name))
     signal_all(found, signal.SIGKILL)
     for directory in machine.dynos.iterdir():
+        sweep(directory.name)
         machine.discard(directory)
 
 
