@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.benchmarks.test_trees import started
 from websockets.sync.server import ServerConnection, serve
 
 from benchmarks.apps import tree
 from benchmarks.load import Load, Tally, Target
+from tests.benchmarks.test_trees import started
 
 
 class Counterpart(ThreadingHTTPServer):

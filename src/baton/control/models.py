@@ -65,7 +65,7 @@ class App(Record):
     repo_size = models.BigIntegerField(null=True)
     slug_size = models.BigIntegerField(null=True)
     released_at = models.DateTimeField(null=True)
-    destroyed_at = models.DateTimeField(null=True)  # set first, row removed last: a crash between is finished at start
+    destroyed_at = models.DateTimeField(null=True)  # set first, row removed last; a start finishes it
 
     @property
     def uid(self) -> int:
@@ -156,7 +156,9 @@ class Release(Record):
         ordering = ["version"]
         constraints = [
             models.UniqueConstraint(fields=["app", "version"], name="one_release_a_version"),
-            models.UniqueConstraint(fields=["app"], condition=Q(current=True), name="one_current_release_an_app"),
+            models.UniqueConstraint(
+                fields=["app"], condition=Q(current=True), name="one_current_release_an_app"
+            ),
         ]
 
 
@@ -198,8 +200,8 @@ class LogSession(Record):
 class Operation(Record):
     """One thing being done to an app: written before it acts, closed when it is finished or undone.
 
-    At most one build and one other change are open an app: a long build keeps nobody from scaling or from setting
-    a config var. Its owner (process id and that process's start time) tells whether it is alive.
+    At most one build and one other change are open an app: a long build keeps nobody from scaling or from
+    setting config vars. Its owner (process id and that process's start time) tells whether it is alive.
     """
 
     class Kind(models.TextChoices):

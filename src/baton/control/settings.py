@@ -23,7 +23,7 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 DEBUG = False
-# Who may reach control is decided by tokens, not by names: clients arrive by loopback, forwarded ports and domains.
+# Who may reach control is decided by tokens, not by names: clients come by loopback, forwarded ports, domains.
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = [
     "django.contrib.auth",
