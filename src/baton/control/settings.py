@@ -23,7 +23,7 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 DEBUG = False
-# Who may reach control is decided by tokens, not by names: clients come by loopback, forwarded ports, domains.
+# Who may reach control is decided by tokens, not by names: clients come by loopback, ports and domains.
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = [
     "django.contrib.auth",
