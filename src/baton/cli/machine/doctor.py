@@ -17,7 +17,7 @@ import httpx
 from baton.base.errors import BatonError
 from baton.base.paths import Home
 from baton.base.settings import Settings
-from baton.run import cgroups, sandbox
+from baton.run import cgroups, firewall, sandbox
 from baton.run.client import Supervisor
 
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -101,15 +101,16 @@ def isolation(is_root: bool) -> Iterator[Finding]:
             "1024 are out of reach.",
             "For production run bin/up as root: each app then has its own Unix user and its own limits.",
         )
+    lacking = [each for each in sandbox.ability().missing if is_root or "one Unix user" not in each]
     yield from (
-        Finding(
-            "machine.sandbox",
-            Level.WARNING,
-            lacking,
-            "apt-get install bubblewrap; see docs/reference/findings.md",
-        )
-        for lacking in sandbox.ability().missing
+        Finding("machine.sandbox", Level.WARNING, each, "docs/reference/findings.md says what allows it")
+        for each in lacking
     )
+    open_ports = firewall.ability() if is_root else None
+    if open_ports:
+        yield Finding(
+            "machine.firewall", Level.WARNING, open_ports, "apt-get install nftables, then baton up"
+        )
     version = cgroups.hierarchy().version
     if is_root and version == 0:
         yield Finding(
