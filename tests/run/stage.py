@@ -160,7 +160,7 @@ class Stage:
         return "\n".join(self.lines(spec))
 
     def pid(self, module: str = "supervisor") -> int:
-        return next(iter(self.pids(module)))
+        return eventually(lambda: next(iter(self.pids(module)), 0))
 
     def pids(self, module: str) -> list[int]:
         return [

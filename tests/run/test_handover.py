@@ -19,6 +19,8 @@ from tests.run.stage import (
     with_quantity,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def load_of(stage: Stage, spec, **how) -> Load:
     return Load(stage.home.front_socket(spec.key), **how)
@@ -201,6 +203,21 @@ def test_an_answer_of_404_is_alive_without_a_path_and_not_with_one(shared: Stage
     )
     with pytest.raises(errors.Unhealthy):
         shared.deploy(picky)
+
+
+def test_a_dyno_that_fails_while_scaling_up_is_stopped_and_told_and_the_others_serve_on(
+    shared: Stage,
+) -> None:
+    lonely = (
+        "import os\nif os.environ['DYNO'] != 'web.1':\n    raise SystemExit('one is enough')\nimport plain\n"
+    )
+    spec = shared.app("python lonely.py", files={"lonely.py": lonely})
+    shared.deploy(spec)
+    with load_of(shared, spec) as load, pytest.raises(errors.Crashed) as raised:
+        shared.deploy(with_quantity(spec, 3))
+    assert load.lost == []
+    assert "one is enough" in raised.value.excerpt
+    assert [dyno["name"] for dyno in shared.supervisor.dynos(spec.key)] == ["web.1"]
 
 
 def test_boot_timeout_is_logged_as_r10(shared: Stage) -> None:

@@ -19,13 +19,14 @@ from tests.run.stage import (
     Load,
     Stage,
     eventually,
-    get,
     kill,
     next_release,
     processes,
     restarted_pid,
     with_quantity,
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("server", ["gunicorn sync", "plain", "granian"])
@@ -214,19 +215,20 @@ def _uid(pid: int) -> int:
         return -1
 
 
-def test_a_killed_dyno_is_started_again_and_requests_wait_for_it(own: Stage) -> None:
-    spec = own.app(COMMANDS["gunicorn sync"])
+@pytest.mark.parametrize("server", ["gunicorn sync", "plain", "granian"])
+def test_a_killed_dyno_is_started_again_and_requests_wait_for_it(own: Stage, server: str) -> None:
+    spec = own.app(COMMANDS[server])
     own.deploy(spec)
-    path = own.home.front_socket(spec.key)
     own.get(spec)
-    for pid, _ in processes():
-        if _uid(pid) == spec.uid:
-            kill(pid)
-    assert get(path)[0] == 200
+    dyno = [pid for pid, words in processes() if _uid(pid) == spec.uid and "relay.py" not in " ".join(words)]
+    for pid in dyno:
+        kill(pid)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in dyno))
+    assert [own.get(spec)[0] for _ in range(5)] == [200] * 5
+    eventually(lambda: own.state(spec) == "up")
     log = own.log(spec)
     assert "heroku[web.1]: Process exited with status 137" in log
     assert "State changed from up to crashed" in log
-    eventually(lambda: own.state(spec) == "up")
 
 
 def test_a_killed_relay_is_started_again(own: Stage) -> None:

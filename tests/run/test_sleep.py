@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from baton.run.specs import ProcessSpec
 from tests.run.stage import COMMANDS, Load, Stage, eventually, kill, next_release, restarted_pid, stage
+
+pytestmark = pytest.mark.slow
 
 
 def sleeper(made: Stage, command: str = COMMANDS["gunicorn sync"]):
