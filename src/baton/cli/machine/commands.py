@@ -65,10 +65,17 @@ def up(
     with explained():
         home = Home.find()
         settings, notes = start.settle(home)
-        admin = _start(session, home, settings, email)
+        admin = _prepare(session, home, email)
         token = _sign_in(session, settings, admin)
-        if sample and token and samples.available():
-            samples.deploy_all(settings, token)
+        try:
+            _start(session, home, settings)
+            if sample and token and samples.available():
+                samples.deploy_all(settings, token)
+        except BaseException:
+            # Made just now and kept nowhere in the clear: this is the one chance to see it.
+            for line in _account(admin):
+                session.out.note(line)
+            raise
         for note in (*notes, *_weaknesses()):
             session.out.note(join(("  note  ", "yellow"), note))
         session.out.show({}, _summary(settings, home, admin, sample and samples.available()))
@@ -113,18 +120,19 @@ def _lines(findings: list[finder.Finding]) -> Iterator[Text]:
             yield Text.assemble(" " * 28, ("mend it: ", "dim"), (finding.hint, "cyan"))
 
 
-def _start(session: Session, home: Home, settings: Settings, email: str | None) -> Admin:
-    out = session.out
-    with out.action(f"Preparing {home.root}"):
+def _prepare(session: Session, home: Home, email: str | None) -> Admin:
+    with session.out.action(f"Preparing {home.root}"):
         home.root.mkdir(parents=True, exist_ok=True)
-        admin = start.prepare(home, email)
+        return start.prepare(home, email)
+
+
+def _start(session: Session, home: Home, settings: Settings) -> None:
     if not start.is_running(home):
-        with out.action("Starting the supervisor"):
+        with session.out.action("Starting the supervisor"):
             client.start(home, start.environment(home, settings))
     if not start.answers(f"{settings.control_url}/schema"):
-        with out.action("Starting control and the front door"):
+        with session.out.action("Starting control and the front door"):
             start.start_control(home, settings)
-    return admin
 
 
 def _sign_in(session: Session, settings: Settings, admin: Admin) -> str | None:
@@ -155,10 +163,7 @@ def _summary(settings: Settings, home: Home, admin: Admin, sample: bool) -> Iter
         yield Text.assemble(
             (f"Browsers ask about the certificate until they trust {home.root / 'ca.pem'}.", "dim"),
         )
-    if admin.password:
-        yield Text()
-        yield header("Your account (the password is shown this once)")
-        yield from pairs({"E-mail": admin.email, "Password": admin.password})
+    yield from _account(admin)
     yield Text()
     yield header("Next")
     baton = _command()
@@ -169,6 +174,13 @@ def _summary(settings: Settings, home: Home, admin: Admin, sample: bool) -> Iter
             "Learn more": f"{baton} --help, docs/tutorial/first-deploy.md",
         }
     )
+
+
+def _account(admin: Admin) -> Iterator[Text]:
+    if admin.password:
+        yield Text()
+        yield header("Your account (the password is shown this once)")
+        yield from pairs({"E-mail": admin.email, "Password": admin.password})
 
 
 def _command() -> str:
