@@ -36,7 +36,7 @@ def test_the_request_that_wakes_an_app_is_answered_and_workers_sleep_with_it() -
             for thread in threads:
                 thread.join(30)
             assert answers == [200] * 8
-            assert made.state(spec) == "up"
+            eventually(lambda: made.state(spec) == "up")
             eventually(lambda: made.state(spec, "worker.1") == "up")
         log = made.log(spec)
         assert "heroku[web.1]: Idling" in log
