@@ -5,7 +5,9 @@ PSS counts a page that n processes share as 1/n of a page in each, so the sum is
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,7 @@ class Process:
     parent: int
     command: str
     pss_mb: float
+    cpu: float  # seconds since its start, its own and the kernel's for it
 
     @property
     def part(self) -> str:
@@ -82,6 +85,14 @@ def own(processes: Iterable[Process]) -> float:
     return sum(process.pss_mb for process in processes if process.part)
 
 
+def cpu_by_part(processes: Iterable[Process]) -> Counter[str]:
+    """Processor seconds of each part of Baton, and of `the app`."""
+    used: Counter[str] = Counter()
+    for each in processes:
+        used[each.part.partition(",")[0] or "the app"] += each.cpu  # type: ignore[assignment]
+    return used
+
+
 def show(processes: Iterable[Process]) -> None:
     ordered = sorted(processes, key=lambda each: (not each.part, each.part, each.pid))
     rows = [(each.part or "the app", f"{each.pss_mb:.1f}", each.command[:90]) for each in ordered]
@@ -101,9 +112,11 @@ def _all() -> Iterator[Process]:
 
 def _read(entry: Path) -> Process:
     # The name, in parentheses, may itself hold spaces and parentheses.
-    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    return Process(int(entry.name), parent, command, pss_mb((entry / "smaps_rollup").read_text()))
+    pss = pss_mb((entry / "smaps_rollup").read_text())
+    return Process(int(entry.name), int(fields[1]), command, pss, cpu)
 
 
 def pss_mb(smaps_rollup: str) -> float:

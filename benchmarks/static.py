@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import report, wrk
+from benchmarks import quiet, report, wrk
 from benchmarks.apps import tree, write
 from benchmarks.hand import answers, free_port, nginx, start_web
 from benchmarks.site import Site, wait_for
@@ -75,6 +75,7 @@ def run(site: Site, where: Path, rounds: int, seconds: int) -> list[Way]:
         for number in range(rounds):
             for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
                 for each in ENCODINGS:
+                    quiet.wait()
                     url = f"http://127.0.0.1:{way.port}{path}"
                     found = wrk.measure(url, way.host, seconds, f"Accept-Encoding: {each}")
                     way.rates.setdefault(each, []).append(found.per_second)
@@ -123,6 +124,7 @@ def show(ways: list[Way]) -> None:
     report.table(
         f"a static file of {SIZE} bytes, wrk with {wrk.CONNECTIONS} kept-alive connections", columns, rows
     )
+    quiet.say()
 
 
 def promises(ways: list[Way]) -> list[report.Promise]:

@@ -7,14 +7,16 @@ of them one after another, so that what else the machine does falls on all alike
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import report, wrk
+from benchmarks import memory, quiet, report, wrk
 from benchmarks.apps import tree, write
 from benchmarks.hand import answers, free_port, nginx, proxy, start_web, web_command
-from benchmarks.site import Site, wait_for
+from benchmarks.site import wait_for
+from benchmarks.stage import OnBaton
 from benchmarks.timings import must
 
 # Kind of tree and command of the web process.
@@ -33,6 +35,9 @@ class Rates:
 
     server: str
     by_place: dict[str, list[float]] = field(default_factory=dict)
+    cpu: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
 
     def share(self, place: str) -> float:
         """Median over the rounds of this place's rate against the program alone in the same round."""
@@ -41,7 +46,7 @@ class Rates:
 
 
 def run(
-    make: Callable[[str], Site],
+    make: Callable[[str], OnBaton],
     where: Path,
     rounds: int,
     seconds: int,
@@ -54,7 +59,9 @@ def run(
     ]
 
 
-def _server(name: str, kind: str, command: str, site: Site, where: Path, rounds: int, seconds: int) -> Rates:
+def _server(
+    name: str, kind: str, command: str, site: OnBaton, where: Path, rounds: int, seconds: int
+) -> Rates:
     files = tree(kind, "v1", release=False)
     if command:
         files["Procfile"] = f"web: {command}\n"
@@ -69,19 +76,27 @@ def _server(name: str, kind: str, command: str, site: Site, where: Path, rounds:
     try:
         for host, at in places.values():
             wait_for(lambda at=at, host=host: answers(at, host=host), name)  # type: ignore[misc]
-        return _rounds(Rates(name), places, rounds, seconds)
+        return _rounds(Rates(name), places, rounds, seconds, site.stage.keeper)
     finally:
         front.stop()
         web.stop()
 
 
-def _rounds(rates: Rates, places: Mapping[str, tuple[str, int]], rounds: int, seconds: int) -> Rates:
+def _rounds(
+    rates: Rates, places: Mapping[str, tuple[str, int]], rounds: int, seconds: int, keeper: int
+) -> Rates:
     for number in range(rounds):
         # Each round begins with another place, so that no place always has the warmest processor.
         order = [*places][number % len(places) :] + [*places][: number % len(places)]
         for place in order:
             host, port = places[place]
+            quiet.wait()
+            before = memory.cpu_by_part(memory.tree(keeper))
             found = wrk.measure(f"http://127.0.0.1:{port}/?nonce=n", host, seconds)
+            rates.failed[place] += found.failed
+            if place == BATON:
+                rates.cpu += memory.cpu_by_part(memory.tree(keeper)) - before
+                rates.requests += found.requests
             rates.by_place.setdefault(place, []).append(found.per_second)
     return rates
 
@@ -101,8 +116,16 @@ def show(all_rates: list[Rates]) -> None:
             *(f"{statistics.median(rates.by_place[place]):.0f}" for place in (ALONE, NGINX, BATON)),
             f"{rates.share(NGINX):.0%}",
             f"{rates.share(BATON):.0%}",
+            "/".join(str(rates.failed[place]) for place in (ALONE, NGINX, BATON)),
         )
         for rates in all_rates
     ]
-    columns = ("requests/s, median", ALONE, NGINX, BATON, "nginx / alone", "Baton / alone")
+    columns = ("requests/s, median", ALONE, NGINX, BATON, "nginx / alone", "Baton / alone", "failed")
     report.table(f"throughput, wrk with {wrk.CONNECTIONS} kept-alive connections", columns, rows)
+    parts = sorted({part for rates in all_rates for part in rates.cpu})
+    costs = [
+        (rates.server, *(f"{rates.cpu[part] / rates.requests * 1000:.2f}" for part in parts))
+        for rates in all_rates
+    ]
+    report.table("processor ms a request on Baton, by part", ("", *parts), costs)
+    quiet.say()

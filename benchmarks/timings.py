@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from benchmarks import report
+from benchmarks import quiet, report
 from benchmarks.apps import SETTING, tree
 from benchmarks.load import Load
 from benchmarks.site import Outcome, Site, wait_for
@@ -40,6 +40,7 @@ class Timing:
 
     def measure(self, site: Site, tag: str, act: Callable[[], Outcome]) -> None:
         """One round: `act` under load until `tag` answers. Raises RuntimeError or TimeoutError."""
+        quiet.wait()
         with Load(replace(site.target(), rate=RATE, mix="get")) as load:
             wait_for(lambda: load.sent() > RATE / 5, "the load")
             load.phase("change")
@@ -112,6 +113,7 @@ def show(title: str, timings: Sequence[Timing]) -> None:
         if each.site == "Baton" and each.what != "first deploy":
             for failure in each.failures[:5]:
                 report.note(f"  {each.what}: {failure}")
+    quiet.say()
 
 
 def promise(timings: Iterable[Timing], what: str, site: str, limit: float) -> report.Promise:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import quiet, report
 from benchmarks.apps import tree, write
 from benchmarks.hand import answers, free_port, start_web, web_command
 from benchmarks.site import Site, wait_for
@@ -26,6 +26,7 @@ def run(site: Site, asleep: Callable[[], bool], where: Path, rounds: int) -> dic
     }
     for _ in range(rounds):
         wait_for(asleep, "sleep", 120)
+        quiet.wait()
         found["Baton, asleep"].append(first_byte(site.target().host, site.target().port))
         found["Baton, awake"].append(first_byte(site.target().host, site.target().port))
         found["gunicorn from nothing, by hand"].append(_by_hand(where / "tree"))
@@ -64,6 +65,7 @@ def show(found: dict[str, list[float]]) -> None:
         for name, each in found.items()
     ]
     report.table("first byte, ms", ("", "rounds", "median", "least", "most"), rows)
+    quiet.say()
 
 
 def promise(found: dict[str, list[float]]) -> report.Promise:

@@ -14,7 +14,7 @@ from benchmarks.load.plan import Target
 from benchmarks.load.tally import Tally, total
 
 ROOT = Path(__file__).resolve().parents[2]
-STOP_SECONDS = 60
+STOP_SECONDS = 90
 
 
 class Load:

@@ -15,7 +15,7 @@ from benchmarks.load.tally import Tally
 from benchmarks.load.wire import Answer, Connection, IdleRaceError, LostError, Pool
 
 # Longer than the front door waits for a first byte, so that its own error page counts and not our impatience.
-ANSWER_SECONDS = 40.0
+ANSWER_SECONDS = 70.0
 MOST_OUTSTANDING = 4000
 
 
@@ -75,10 +75,10 @@ class Generator:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._ask(shot, tally)
         except TimeoutError:
-            tally.fail("lost", f"no answer in {ANSWER_SECONDS:.0f} s", shot.kind)
+            tally.fail("lost", f"no answer in {ANSWER_SECONDS:.0f} s", f"{shot.kind} {shot.nonce}")
             return
         except LostError as error:
-            tally.fail("lost", f"{shot.method} {error}", shot.kind)
+            tally.fail("lost", f"{shot.method} {error}", f"{shot.kind} {shot.nonce}")
             return
         now = time.monotonic()
         (tally.slow_latencies if shot.path == "/slow" else tally.latencies).append(now - due)
