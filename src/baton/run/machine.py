@@ -39,6 +39,7 @@ class Machine:
         self.books: dict[str, Book] = {}
         self.ports: set[int] = set()
         self.statuses: dict[int, int] = {}
+        self.watched: set[str] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.firewall: Firewall | None = None
 
@@ -140,6 +141,7 @@ class Process:
 
     def __init__(self, machine: Machine, name: str, pid: int | None = None) -> None:
         self.machine, self.name, self.pid = machine, name, pid
+        machine.watched.add(name)
         loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[int | None] = loop.create_future()
         if pid is not None:
@@ -160,6 +162,7 @@ class Process:
         self.machine.reap()
         status = self.machine.statuses.pop(self.pid, None) if self.pid is not None else None
         self.machine.store.drop(self.name)
+        self.machine.watched.discard(self.name)
         if not self.gone.done():
             self.gone.set_result(status)
 

@@ -19,7 +19,7 @@ from baton.run.errors import SpecError, TimedOut, UnknownApp
 from baton.run.firewall import Firewall
 from baton.run.generations import remove_leftovers
 from baton.run.logs import KEPT_LINES
-from baton.run.machine import Machine
+from baton.run.machine import Machine, Process
 from baton.run.oneoffs import Command, OneOff, OneOffs
 from baton.run.services import Services
 from baton.run.specs import AppSpec, ServiceSpec
@@ -65,6 +65,15 @@ class Caller:
                 continue
 
 
+async def either(news: asyncio.Event, other: asyncio.Future[Any]) -> None:
+    """Wait for one of the two."""
+    waiting = asyncio.ensure_future(news.wait())
+    try:
+        await asyncio.wait([waiting, other], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
 class Operation:
     """A change that goes on although its caller may leave, and that another caller may join by its id."""
 
@@ -94,9 +103,7 @@ class Operation:
             told = len(self.events)
             if self.task.done():
                 return self.task.result()
-            await asyncio.wait(
-                [self.task, asyncio.ensure_future(news.wait())], return_when=asyncio.FIRST_COMPLETED
-            )
+            await either(news, self.task)
 
 
 class Server:
@@ -121,6 +128,9 @@ class Server:
             self.apps[app.key] = app
         self.oneoffs.adopt()
         self.services.adopt()
+        # Relays that finish for dynos which are gone already.
+        for name in set(self.machine.store.names("relay:")) - self.machine.watched:
+            Process(self.machine, name)
         remove_leftovers(self.machine)
         self.write_hosts()
 
@@ -250,7 +260,9 @@ class Server:
     async def _follow_run(self, caller: Caller, request: Answer, one: OneOff) -> None:
         one.callers += 1
         left = asyncio.create_task(caller.gone())
-        lines = asyncio.create_task(self._lines(caller, request, max(one.after, request.get("after") or 0)))
+        ended = asyncio.Event()
+        after = max(one.after, request.get("after") or 0)
+        lines = asyncio.create_task(self._lines(caller, request, after, ended))
         try:
             timeout = request.get("timeout")
             waits: list[asyncio.Future[Any]] = [one.dyno.gone, *([left] if one.bound else [])]
@@ -266,16 +278,19 @@ class Server:
         finally:
             one.callers -= 1
             left.cancel()
-            lines.cancel()
+            ended.set()
+            # Not cancelled: that could cut a line in two.
             await asyncio.wait([lines])
+            lines.exception()
 
-    async def _lines(self, caller: Caller, request: Answer, after: int) -> None:
+    async def _lines(self, caller: Caller, request: Answer, after: int, ended: asyncio.Event) -> None:
         """Tell the command's output as it comes; `request["after"]` says how far that went."""
         book = self.machine.book(request["spec"]["key"])
-        while True:
+        over = asyncio.ensure_future(ended.wait())
+        while not ended.is_set():
             news = book.changed
             after = await self._tell_lines(caller, request, after)
-            await news.wait()
+            await either(news, over)
 
     async def _tell_lines(self, caller: Caller, request: Answer, after: int) -> int:
         book = self.machine.book(request["spec"]["key"])
@@ -309,12 +324,12 @@ class Server:
         limit, left = request.get("lines") or KEPT_LINES, asyncio.create_task(caller.gone())
         try:
             while not left.done():
-                news, seen = asyncio.ensure_future(book.changed.wait()), book.sequence
+                news, seen = book.changed, book.sequence
                 for sequence, line in book.select(limit, after, source, dyno):
                     await caller.tell({"line": line, "sequence": sequence})
                 if not request.get("tail"):
                     return
-                await asyncio.wait([news, left], return_when=asyncio.FIRST_COMPLETED)
+                await either(news, left)
                 limit, after = 1 << 30, seen
         finally:
             left.cancel()

@@ -217,7 +217,8 @@ class Slot:
 
     async def _ended(self, status: int | None) -> None:
         if self.relay and self.relay.alive:
-            await self.relay.stop(self.machine.drain)
+            # Not waited for: callers that it has handed back to the front wait for the next dyno.
+            self.machine.background(asyncio.create_task(self.relay.stop(self.machine.drain)))
         self.relay = self.dyno = None
         if self.state is DynoState.DOWN:
             return
