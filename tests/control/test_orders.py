@@ -46,6 +46,7 @@ def test_config_vars_before_the_first_push_make_a_release(machine: Machine) -> N
     assert newest(machine, "orders-early")["description"] == "Set GREETING config vars"
 
 
+@pytest.mark.smoke
 def test_a_config_change_is_served_and_described(machine: Machine, app: str) -> None:
     machine.ask("PATCH", f"/apps/{app}/config-vars", {"GREETING": "hello", "OTHER": "x"})
     assert machine.get(app, "/env/GREETING").text == "hello"
@@ -85,6 +86,7 @@ def test_dynos_know_their_release(machine: Machine, app: str) -> None:
     assert machine.get(app, "/env/DYNO").text == "web.1"
 
 
+@pytest.mark.smoke
 def test_a_rollback_brings_code_and_config_vars_back(machine: Machine, app: str) -> None:
     machine.ask("PATCH", f"/apps/{app}/config-vars", {"ERA": "old"})
     old = newest(machine, app)
@@ -102,6 +104,7 @@ def test_a_rollback_to_what_never_served_is_refused(machine: Machine, app: str) 
     assert answer.status_code == 422
 
 
+@pytest.mark.smoke
 def test_scaling_starts_and_stops_dynos(machine: Machine, app: str) -> None:
     machine.ask("PATCH", f"/apps/{app}/formation", {"updates": [{"type": "web", "quantity": "+1"}]})
     rows = machine.ask("PATCH", f"/apps/{app}/formation", {"updates": [{"type": "worker", "quantity": "1"}]})

@@ -34,6 +34,7 @@ def current(machine: Machine, app: str) -> int:
     return next(release["version"] for release in machine.releases(app) if release["current"])
 
 
+@pytest.mark.smoke
 def test_a_first_push_is_served_when_it_returns(machine: Machine) -> None:
     machine.create("push-first")
     assert machine.get("push-first").status_code == 503
@@ -46,6 +47,7 @@ def test_a_first_push_is_served_when_it_returns(machine: Machine) -> None:
     assert {row["type"]: row["quantity"] for row in formation} == {"web": 1, "worker": 0}
 
 
+@pytest.mark.smoke
 def test_a_second_push_replaces_the_first(machine: Machine, shop: str) -> None:
     result = machine.push(shop, {"version.txt": "two"})
     assert result.exit_code == 0, result.output
@@ -58,6 +60,7 @@ def test_master_deploys_as_main_does(machine: Machine) -> None:
     assert served(machine, "push-master") == "one"
 
 
+@pytest.mark.smoke
 def test_a_build_and_a_release_have_their_records_and_output(machine: Machine, shop: str) -> None:
     commit = machine.commit(shop, {"version.txt": "recorded"})
     result = machine.push_again(shop)

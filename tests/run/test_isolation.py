@@ -47,6 +47,7 @@ print("DONE")
 
 
 @root_only
+@pytest.mark.smoke
 def test_an_app_reaches_nothing_of_another_nor_of_baton(shared: Stage) -> None:
     (shared.home.keys).mkdir(mode=0o700, exist_ok=True)
     victim = shared.app(COMMANDS["plain"], SECRET="hush")
@@ -102,6 +103,7 @@ def test_what_a_dyno_writes_vanishes_with_it_except_in_its_data_directory(shared
     eventually(lambda: set((shared.home.run / "dynos").iterdir()) <= before)
 
 
+@pytest.mark.smoke
 def test_the_environment_is_herokus_and_is_nowhere_else(shared: Stage) -> None:
     secret = "s3cr3t-" + os.urandom(8).hex()
     spec = shared.app(COMMANDS["gunicorn sync"], SECRET=secret, LINES="one\ntwo", LD_PRELOAD="/app/evil.so")

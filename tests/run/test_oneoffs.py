@@ -38,6 +38,7 @@ def read_until(connection: socket.socket, wanted: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("command", "status"), [("true", 0), ("exit 3", 3), ("no-such-program", 127), ("kill -TERM $$", 143)]
 )
+@pytest.mark.smoke
 def test_a_command_returns_its_status(shared: Stage, command: str, status: int) -> None:
     assert shared.supervisor.run(shared.app(), "run.1", command) == status
 
