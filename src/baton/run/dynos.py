@@ -98,6 +98,7 @@ def environment(spec: AppSpec, record: DynoRecord, extra: Mapping[str, str]) -> 
         "HEROKU_APP_NAME": spec.name,
         "HEROKU_DYNO_ID": record.id,
         "HEROKU_RELEASE_VERSION": f"v{spec.release}",
+        "DYNO_RAM": str(size(record.size).memory // MEGABYTE),
         "HEROKU_SLUG_COMMIT": spec.commit,
         "HEROKU_SLUG_DESCRIPTION": spec.description,
         **spec.env,

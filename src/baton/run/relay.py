@@ -30,6 +30,8 @@ END_BYTE = b"\x04"
 END_PATIENCE = 0.1
 EPOLLEXCLUSIVE = 1 << 28
 CONNECT_PATIENCE = 5.0
+# Django's ASGI handler takes a thread for each request under way, and a dyno has 256 processes and threads.
+UNANSWERED = 100
 DIAL_PATIENCE = 0.01
 AGAIN = 0.005
 
@@ -42,7 +44,7 @@ class Pump:
     ) -> None:
         self.source, self.read, self.sink, self.write = source, read, sink, write
         self.held = bytearray()
-        self.ended = self.finished = False
+        self.begun = self.ended = self.finished = False
         self.close: Callable[[], None] = lambda: None
 
     @property
@@ -63,6 +65,7 @@ class Pump:
         except OSError:
             data = b""
         self.ended = not data
+        self.begun = True
         self.held += data
         self.drain()
 
@@ -148,29 +151,39 @@ def socket_pump(source: socket.socket, sink: socket.socket) -> Pump:
 class Listener:
     """Accepts one caller at a time, connects it, and forgets the pair when both directions have finished.
 
-    While the target's queue is full nothing more is accepted: callers wait where another dyno may take them.
-    A target
-    that is gone makes the relay stop; the caller in hand goes to `fallback`, the app's front.
+    While the target's queue is full, or it has UNANSWERED callers without a first byte, nothing more is
+    accepted: callers wait where another dyno may take them. A target that is gone makes the relay stop; the
+    caller in hand goes to `fallback`, the app's front.
     """
 
     def __init__(self, listener: socket.socket, target: str, fallback: str, once: bool) -> None:
         self.listener, self.target, self.fallback, self.once = listener, target, fallback, once
         self.loop = Loop()
         self.pairs: dict[int, Pair] = {}
-        self.accepting = True
+        self.unanswered: set[int] = set()
+        self.accepting, self.listening = True, False
         self.waiting: tuple[socket.socket, float] | None = None
         self.alarm, alarmed = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(alarmed)
         signal.signal(signal.SIGTERM, lambda *_: None)
         listener.setblocking(False)
-        self.loop.epoll.register(listener.fileno(), select.EPOLLIN | EPOLLEXCLUSIVE)
+        self.pace()
         self.loop.epoll.register(self.alarm, select.EPOLLIN)
 
     def stop(self) -> None:
         if self.accepting:
             self.accepting = False
-            self.loop.epoll.unregister(self.listener.fileno())
+            self.pace()
             self.listener.close()
+
+    def pace(self) -> None:
+        """Listen, or not, as there is room."""
+        wanted = self.accepting and (self.once or len(self.unanswered) < UNANSWERED)
+        if wanted and not self.listening:
+            self.loop.epoll.register(self.listener.fileno(), select.EPOLLIN | EPOLLEXCLUSIVE)
+        elif self.listening and not wanted:
+            self.loop.epoll.unregister(self.listener.fileno())
+        self.listening = wanted
 
     def run(self) -> None:
         while self.accepting or self.pairs or self.waiting:
@@ -187,9 +200,11 @@ class Listener:
             os.read(self.alarm, READ)
             self.stop()
         elif self.accepting and fd == self.listener.fileno():
-            self.accept()
+            if self.listening:
+                self.accept()
         else:
             self.loop.handle(fd, events)
+            self.note(fd)
             self.forget(fd)
 
     def accept(self) -> bool:
@@ -231,6 +246,15 @@ class Listener:
         pair = Pair(caller, server, socket_pump(caller, server), socket_pump(server, caller))
         self.pairs[caller.fileno()] = self.pairs[server.fileno()] = pair
         self.loop.add(pair.there, pair.back)
+        self.unanswered.add(server.fileno())
+        self.pace()
+
+    def note(self, fd: int) -> None:
+        """A first byte, or an end, makes room for the next caller."""
+        pair = self.pairs.get(fd)
+        if pair and pair.back.begun and pair.server.fileno() in self.unanswered:
+            self.unanswered.remove(pair.server.fileno())
+            self.pace()
 
     def forget(self, fd: int) -> None:
         pair = self.pairs.get(fd)
