@@ -15,8 +15,11 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
+from baton.base.paths import Home
+from baton.build import interpreters
 from baton.route.front import find_nginx
 from benchmarks.apps import write
 from benchmarks.load import Target
@@ -85,12 +88,36 @@ def proxy(port: int, to: str) -> str:
     )
 
 
+@cache
+def python() -> Path:
+    """The interpreter that Baton gives to an app without a wish: nobody is to have a faster one."""
+    chosen = interpreters.choose(None, interpreters.installed(Home.at(Path("/nonexistent"))))
+    if chosen is None:
+        raise LookupError("no Python that Baton could use is installed")
+    return chosen.path
+
+
+def environment(where: Path, files: Mapping[str, str]) -> Path:
+    """Write a tree and install its requirements in a virtual environment; the directory of its programs."""
+    write(files, where)
+    for step in _install(where):
+        subprocess.run(step, check=True, env=os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"})
+    return where / ".venv" / "bin"
+
+
+def _install(tree: Path) -> list[list[str]]:
+    return [
+        ["uv", "venv", "-q", "--python", str(python()), str(tree / ".venv")],
+        ["uv", "pip", "install", "-q", "-p", str(tree / ".venv"), "-r", str(tree / "requirements.txt")],
+    ]
+
+
 def web_command(files: Mapping[str, str]) -> str:
     """The command of the web process in a tree's Procfile."""
     return next(line[5:] for line in files["Procfile"].splitlines() if line.startswith("web: "))
 
 
-def start_web(command: str, where: Path, port: int, binaries: Path = BIN, **config: str) -> Server:
+def start_web(command: str, where: Path, port: int, binaries: Path, **config: str) -> Server:
     """A tree's web process on a TCP port, as a unit file would run it."""
     path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | config | {"PORT": str(port), "PATH": path}
@@ -188,8 +215,7 @@ class ByHand:
         self.work.git("push", "-q", "--force", str(self.bare), "main")
         steps: list[list[str]] = [
             ["git", "clone", "-q", "--depth", "1", f"file://{self.bare}", str(tree)],
-            ["uv", "venv", "-q", "--python", sys.executable, str(tree / ".venv")],
-            ["uv", "pip", "install", "-q", "-p", str(tree / ".venv"), "-r", str(tree / "requirements.txt")],
+            *_install(tree),
         ]
         for step in steps:
             code, output = self._step(step, self.where)

@@ -19,7 +19,7 @@ PROC = Path("/proc")
 OWN = {
     "baton.run.keeper": "keeper",
     "baton.run.supervisor": "supervisor",
-    "baton.run.relay": "relay",
+    "run/relay.py": "relay",
     "baton.control": "control",
     "/bwrap ": "sandbox",
     "nginx: master": "front door, master",

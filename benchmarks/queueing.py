@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.apps import tree, write
-from benchmarks.hand import answers, free_port, nginx, start_web
+from benchmarks.apps import tree
+from benchmarks.hand import answers, environment, free_port, nginx, start_web
 from benchmarks.load import Load, Tally, Target
 from benchmarks.load.plan import WAIT_MEAN_MS
 from benchmarks.load.tally import total
@@ -40,11 +40,11 @@ def run(
     files = tree("gunicorn", "v1", release=False) | {"Procfile": f"web: {COMMAND}\n"}
     must(site.push(files))
     scale(WORKERS)
-    write(files, where / "tree")
+    programs = environment(where / "tree", files)
     with ExitStack() as stack:
         ports = [free_port() for _ in range(WORKERS)]
         for port in ports:
-            stack.callback(start_web(COMMAND, where / "tree", port).stop)
+            stack.callback(start_web(COMMAND, where / "tree", port, programs).stop)
         front_port = free_port()
         stack.callback(nginx(where / "nginx", _random(front_port, ports)).stop)
         targets = {ONE_QUEUE: site.target(), RANDOM: Target("app.localhost", front_port)}

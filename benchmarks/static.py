@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from pathlib import Path
 import httpx
 
 from benchmarks import quiet, report, wrk
-from benchmarks.apps import tree, write
-from benchmarks.hand import answers, free_port, nginx, start_web
+from benchmarks.apps import tree
+from benchmarks.hand import answers, environment, free_port, nginx, start_web
 from benchmarks.site import Site, wait_for
 from benchmarks.timings import must
 
@@ -57,7 +56,8 @@ def with_whitenoise(made: dict[str, str]) -> dict[str, str]:
         "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
         "whitenoise.storage.CompressedManifestStaticFilesStorage",
     )
-    return made | {"project/settings.py": settings}
+    requirements = made["requirements.txt"] + "whitenoise==6.12.0\nbrotli==1.2.1\n"
+    return made | {"project/settings.py": settings, "requirements.txt": requirements}
 
 
 def run(site: Site, where: Path, rounds: int, seconds: int) -> list[Way]:
@@ -83,9 +83,8 @@ def run(site: Site, where: Path, rounds: int, seconds: int) -> list[Way]:
 
 
 def _collect(made: dict[str, str], where: Path) -> str:
-    """Collect the tree's static files by hand; the hashed path of the style sheet."""
-    write(made, where)
-    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
+    """Install the tree and collect its static files by hand; the hashed path of the style sheet."""
+    command = [str(environment(where, made) / "python"), "manage.py", "collectstatic", "--noinput", "-v", "0"]
     subprocess.run(command, cwd=where, check=True, env={"PATH": "/usr/bin:/bin"})
     manifest = json.loads((where / "staticfiles" / "staticfiles.json").read_text())
     return f"/static/{manifest['paths']['site.css']}"
@@ -104,7 +103,7 @@ def _plain(where: Path, at_end: Callable[..., object]) -> Way:
 
 def _whitenoise(where: Path, at_end: Callable[..., object]) -> Way:
     port = free_port()
-    at_end(start_web(COMMAND, where / "tree", port).stop)
+    at_end(start_web(COMMAND, where / "tree", port, where / "tree" / ".venv" / "bin").stop)
     return Way(WHITENOISE, "app.localhost", port)
 
 

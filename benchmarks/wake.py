@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import quiet, report
-from benchmarks.apps import tree, write
-from benchmarks.hand import answers, free_port, start_web, web_command
+from benchmarks.apps import tree
+from benchmarks.hand import answers, environment, free_port, start_web, web_command
 from benchmarks.site import Site, wait_for
 
 FILES = tree("gunicorn", "v1", release=False)
@@ -18,7 +18,7 @@ FILES = tree("gunicorn", "v1", release=False)
 
 def run(site: Site, asleep: Callable[[], bool], where: Path, rounds: int) -> dict[str, list[float]]:
     """`asleep` says whether the app of `site`, which has FILES and sleeps soon, does. Seconds by way."""
-    write(FILES, where / "tree")
+    programs = environment(where / "tree", FILES)
     found: dict[str, list[float]] = {
         "Baton, asleep": [],
         "Baton, awake": [],
@@ -29,7 +29,7 @@ def run(site: Site, asleep: Callable[[], bool], where: Path, rounds: int) -> dic
         quiet.wait()
         found["Baton, asleep"].append(first_byte(site.target().host, site.target().port))
         found["Baton, awake"].append(first_byte(site.target().host, site.target().port))
-        found["gunicorn from nothing, by hand"].append(_by_hand(where / "tree"))
+        found["gunicorn from nothing, by hand"].append(_by_hand(where / "tree", programs))
     return found
 
 
@@ -47,10 +47,10 @@ def first_byte(host: str, port: int) -> float:
     return seconds
 
 
-def _by_hand(where: Path) -> float:
+def _by_hand(where: Path, programs: Path) -> float:
     port = free_port()
     began = time.monotonic()
-    web = start_web(web_command(FILES), where, port)
+    web = start_web(web_command(FILES), where, port, programs)
     try:
         wait_for(lambda: answers(port), "gunicorn by hand")
         return time.monotonic() - began
