@@ -104,7 +104,7 @@ def _rounds(
 def promises(all_rates: list[Rates]) -> list[report.Promise]:
     """The default server against itself alone; and for each, that Baton costs no more than an nginx does.
 
-    Where a server answers faster than nginx passes on, both on the same processors, nginx itself costs a share.
+    Where a server answers faster than nginx passes on, nginx itself costs a share of the processors.
     """
     default = all_rates[0]
     first = report.Promise(f"{default.server}, against alone", default.share(BATON), 0.95, at_least=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_every_request_of_a_plan_has_a_nonce_of_its_own_and_a_second_run_has_the
 
 def test_random_arrivals_come_at_the_rate_that_was_asked_for() -> None:
     planned = list(islice(shots(Target("x", 1, rate=50, mix="wait", poisson=True)), 5000))
-    gaps = {round(after.at - before.at, 9) for before, after in zip(planned, planned[1:], strict=False)}
+    gaps = {round(after.at - before.at, 9) for before, after in pairwise(planned)}
     assert planned[-1].at == pytest.approx(100, rel=0.1)
     assert len(gaps) > 4000
 
