@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from textwrap import shorten
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from baton.cli.registry import Registry
 from baton.cli.session import Session
 
 commands = Registry("Deploys")
+DESCRIPTION_WIDTH = 60  # releases:info has all of it
 
 _STATUS_STYLES = {"failed": "bold red", "expired": "bold red", "pending": "yellow"}
 Version = Annotated[
@@ -55,7 +57,7 @@ def _row(release: Record, now: datetime | None) -> list[Line]:
     status = _status(release)
     return [
         join(version),
-        join(release["description"], *status),
+        join(shorten(release["description"], DESCRIPTION_WIDTH, placeholder=" …"), *status),
         release["user"]["email"],
         ago(release["created_at"], now),
     ]
