@@ -25,15 +25,16 @@ def listening(path: Path) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def relaying(listener: socket.socket, target: Path) -> Iterator[None]:
-    argv = [sys.executable, "-S", "-E", str(relay.__file__), "listen", "--target", f"unix:{target}"]
+def relaying(listener: socket.socket, target: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-S", "-E", str(relay.__file__), "listen", "--target", f"unix:{target}"]
+    argv = [*command, *options]
     process = subprocess.Popen(
         argv,
         close_fds=False,
         preexec_fn=lambda: os.dup2(listener.fileno(), relay.LISTENER),
     )
     try:
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
@@ -79,3 +80,32 @@ def test_callers_beyond_the_limit_wait_in_the_queue_and_get_their_turn_after_fir
             caller.settimeout(30)
             answer = caller.makefile("rb").read()
             assert answer.endswith(b"answer to %d\n" % number)
+
+
+def test_a_queue_that_nobody_serves_is_emptied_and_its_relay_ends() -> None:
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        old = stack.enter_context(listening(Path(place, "old")))
+        front = stack.enter_context(listening(Path(place, "front")))
+        callers = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
+        for caller in callers:
+            caller.connect(str(Path(place, "old")))
+            caller.settimeout(30)
+        process = stack.enter_context(relaying(old, Path(place, "front"), "--once"))
+        accepted: list[socket.socket] = []
+        accept_all(front, accepted, len(callers))
+        for each in accepted:
+            each.sendall(b"answer")
+            each.close()
+        assert [caller.makefile("rb").read() for caller in callers] == [b"answer"] * 3
+        for caller in callers:
+            caller.close()
+        assert process.wait(30) == 0
+
+
+def test_a_queue_whose_callers_can_go_nowhere_keeps_no_relay() -> None:
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        old = stack.enter_context(listening(Path(place, "old")))
+        caller = stack.enter_context(socket.socket(socket.AF_UNIX))
+        caller.connect(str(Path(place, "old")))
+        process = stack.enter_context(relaying(old, Path(place, "gone"), "--once"))
+        assert process.wait(30) == 0

@@ -187,13 +187,20 @@ class Listener:
 
     def run(self) -> None:
         while self.accepting or self.pairs or self.waiting:
-            if self.once and self.accepting and not self.waiting and not self.accept():
-                self.stop()
-                continue
+            if self.once:
+                self.empty()
+            if not (self.accepting or self.pairs or self.waiting):
+                return
             for fd, events in self.loop.epoll.poll(AGAIN if self.waiting else None):
                 self.handle(fd, events)
             if self.waiting:
                 self.connect()
+
+    def empty(self) -> None:
+        """Take all callers of a queue that nobody else serves, and then no more."""
+        while self.accepting and not self.waiting:
+            if not self.accept():
+                self.stop()
 
     def handle(self, fd: int, events: int) -> None:
         if fd == self.alarm:
