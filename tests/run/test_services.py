@@ -20,7 +20,7 @@ if "NGINX" in os.environ:
 else:
     assert os.environ["LISTEN_PID"] == str(os.getpid())
     fds = list(range(3, 3 + int(os.environ["LISTEN_FDS"])))
-print("serving", len(fds), flush=True)
+print("serving", len(fds), "blocking", sum(map(os.get_blocking, fds)), flush=True)
 class Handler(http.server.BaseHTTPRequestHandler):
     def address_string(self): return ""
     def do_GET(self):
@@ -70,7 +70,8 @@ def test_a_killed_service_comes_back_on_the_same_sockets_and_callers_wait(shared
         kill(pid_of(body))
         assert get(path)[0] == 200
     assert path.stat().st_ino == inode
-    assert any("serving 2" in line for _, line in shared.supervisor.logs("baton", lines=100))
+    # A worker of nginx that loses the race for a connection must not wait in accept().
+    assert any("serving 2 blocking 0" in line for _, line in shared.supervisor.logs("baton", lines=100))
 
 
 def test_a_service_and_its_sockets_outlive_supervisor_and_can_be_replaced(own: Stage) -> None:

@@ -42,6 +42,8 @@ class Service:
             name = self.held(f"socket:{listen}")
             if self.machine.store.get(name) is None:
                 self.machine.store.put(name, open_listener(self.machine, listen))
+            # Of two workers of nginx woken by one connection, the loser would wait in accept() for ever.
+            os.set_blocking(self.machine.store.fds[name], False)
         kept = {self.held(f"socket:{listen}") for listen in self.spec.listen}
         for name in set(self.machine.store.names(self.held("socket:"))) - kept:
             self.machine.store.drop(name)
