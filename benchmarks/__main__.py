@@ -99,7 +99,8 @@ def redeploy(rounds: Rounds = 7) -> None:
             for timing in timings.redeploys([baton.app(), a_site_by_hand(where, stack)], rounds, release)
         ]
     timings.show("from git push to the first answer of the new version", found)
-    raise typer.Exit(report.verdict([timings.promise(found, "redeploy", "Baton", 1.5)]))
+    kept = [timings.promise(found, "redeploy", "Baton", 1.5), timings.nothing_lost(found, "Baton")]
+    raise typer.Exit(report.verdict(kept))
 
 
 @cli.command(name="rollback")
@@ -110,7 +111,7 @@ def rollback(rounds: Rounds = 7) -> None:
         found = timings.changes([baton.app(), a_site_by_hand(where, stack)], rounds)
     timings.show("from the request to the first answer of the new version", found)
     kept = [timings.promise(found, what, "Baton", 1.0) for what in ("config change", "rollback")]
-    raise typer.Exit(report.verdict(kept))
+    raise typer.Exit(report.verdict([*kept, timings.nothing_lost(found, "Baton")]))
 
 
 @cli.command(name="first_deploy")
@@ -126,7 +127,7 @@ def first_deploy(
         }
         found = timings.first_deploys(makers, rounds)
     timings.show("from git push to the first answer", found)
-    raise typer.Exit(report.verdict([timings.promise(found, "first deploy", "Baton", 6.0)]))
+    raise typer.Exit(report.verdict([timings.promise(found, timings.FIRST, "Baton", 6.0)]))
 
 
 @cli.command(name="throughput")

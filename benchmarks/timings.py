@@ -17,6 +17,7 @@ from benchmarks.load import Load
 from benchmarks.site import Outcome, Site, wait_for
 
 RATE = 100.0
+FIRST = "first deploy"
 
 # One of them more in each first deploy: no round's environment can be the one that an earlier round made.
 SMALL_REQUIREMENTS = ("iniconfig==2.3.1", "pathspec==1.1.1", "attrs==26.1.0", "urllib3==2.8.0", "idna==3.20")
@@ -74,7 +75,7 @@ def redeploys(sites: Iterable[Site], rounds: int, release: bool) -> list[Timing]
 
 def first_deploys(make: Mapping[str, Callable[[], Site]], rounds: int) -> list[Timing]:
     """First pushes of new applications: packages are in the cache, the environment is not yet made."""
-    timings = {name: Timing("first deploy", name) for name in make}
+    timings = {name: Timing(FIRST, name) for name in make}
     for new in make.values():
         must(new().push(tree("gunicorn", "v0", requirements=SMALL_REQUIREMENTS)))
     for number in range(rounds):
@@ -102,15 +103,21 @@ def changes(sites: Iterable[Site], rounds: int) -> list[Timing]:
 def show(title: str, timings: Sequence[Timing]) -> None:
     spread = report.spread
     rows = [
-        (f"{each.what}: {each.site}", len(each.served), spread(each.served), spread(each.returned), each.lost)
+        (
+            f"{each.what}: {each.site}",
+            len(each.served),
+            spread(each.served),
+            spread(each.returned),
+            _lost(each),
+        )
         for each in timings
     ]
     report.table(
         title, ("median (range) in seconds", "rounds", "served after", "returned after", "lost"), rows
     )
     for each in timings:
-        # A first deploy has nothing to answer before it, and by hand every change interrupts.
-        if each.site == "Baton" and each.what != "first deploy":
+        # By hand every change interrupts; that is what the column says.
+        if each.site == "Baton" and each.what != FIRST:
             for failure in each.failures[:5]:
                 report.note(f"  {each.what}: {failure}")
     quiet.say()
@@ -119,3 +126,13 @@ def show(title: str, timings: Sequence[Timing]) -> None:
 def promise(timings: Iterable[Timing], what: str, site: str, limit: float) -> report.Promise:
     found = next(each.median for each in timings if (each.what, each.site) == (what, site))
     return report.Promise(f"{what}, median until served", found, limit, " s")
+
+
+def nothing_lost(timings: Iterable[Timing], site: str) -> report.Promise:
+    lost = sum(each.lost for each in timings if each.site == site)
+    return report.Promise("requests lost meanwhile", lost, 0)
+
+
+def _lost(timing: Timing) -> str:
+    """Before a first deploy there is nothing that could answer."""
+    return "-" if timing.what == FIRST else str(timing.lost)
