@@ -85,7 +85,7 @@ def test_an_app_s_block_names_its_socket_and_no_release() -> None:
     assert 'root "/var/lib/baton/static/0123456789ab";' in block
     assert "location ^~ /static/ {" in block
     without = server(document(a_door(apps=(replace(SHOP, static_url=None),))), "shop.localhost")
-    assert "try_files $uri$baton_br" not in without
+    assert "try_files $uri$baton_first" not in without
 
 
 def test_the_sockets_are_those_that_the_document_listens_on() -> None:

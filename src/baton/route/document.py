@@ -291,7 +291,8 @@ def _static(door: Door, app: RoutedApp, url: str) -> Iterator[str]:
     yield f"    root {root};"
     # A link in a slug's static files must not lead out of them.
     yield f"    disable_symlinks on from={root};"
-    yield "    try_files $uri$baton_br $uri$baton_zst $uri$baton_gz $uri$baton_plain @app;"
+    variants = " ".join(f"$uri$baton_{name}" for name in ("first", "br", "zst", "gz", "plain"))
+    yield f"    try_files {variants} @app;"
     yield "    access_log off;"
     # Names are hashes of their content, so a cached file can't be stale; absence is not cached.
     yield "    open_file_cache max=2000 inactive=60s;"

@@ -110,6 +110,10 @@ def _static() -> Iterator[str]:
         accepted = rf"~*^(?:GET|HEAD)\|(?:.*,)?\s*{coding}{refused}\s*(?:[,;]|$)"
         yield from _map(asked, f"$baton_{suffix}", {accepted: f".{suffix}", "default": "/-"})
     yield from _map("$request_method", "$baton_plain", {"GET": "", "HEAD": "", "default": "/-"})
+    # A miss costs as much as a hit, so what will most likely be there is looked for first.
+    found = {"~^[.]br": ".br", "~^/-[.]zst": ".zst", "~^/-/-[.]gz": ".gz", "~^/-/-/-[|](GET|HEAD)$": ""}
+    suffixes = "".join(f"$baton_{suffix}" for suffix in ("br", "zst", "gz"))
+    yield from _map(f"{suffixes}|$request_method", "$baton_first", {**found, "default": "/-"})
     chosen = {rf"~^(.*)\|\1\.{suffix}$": coding for suffix, coding in ENCODINGS.items()}
     yield from _map("$baton_asset|$uri", "$baton_encoding", {**chosen, "default": ""})
     types = {rf"~*\.{ending}$": kind for ending, kind in STATIC_TYPES.items()}
